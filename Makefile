@@ -1,0 +1,40 @@
+# Each target works in an empty clone with nothing but Python >= 3.11: the environment is made in .venv on first use.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Recurrent steps are small matrix products: more BLAS threads only wait for each other.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+.SECONDARY:
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed-demos  ## train the character model on War and Peace and print its samples
+	$(BIN)/python demos/char_lm.py train
+
+test: $(VENV)/installed-test  ## run the tests and the doctests
+	$(ONE_THREAD) $(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev  ## check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:  ## remove the environment and everything generated
+	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp an extra of pyproject.toml: installed anew only when that file changes.
+$(VENV)/installed-%: pyproject.toml $(VENV)/created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("tinygrad_rnn needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name a newer one: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
