@@ -1,0 +1,207 @@
+"""Operations element by element, with broadcasting. What each does at ties and kinks is said in its docstring."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_rnn.op import op
+from tinygrad_rnn.tensor import Array
+
+Value: TypeAlias = Any  # at the caller's a Tensor, array or number; inside, an array or number
+
+
+@op(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g)
+def add(x: Value, y: Value) -> Array:
+    """x + y."""
+    return np.add(x, y)
+
+
+@op(x=lambda g, out, x, y: g, y=lambda g, out, x, y: -g)
+def sub(x: Value, y: Value) -> Array:
+    """x - y."""
+    return np.subtract(x, y)
+
+
+@op(x=lambda g, out, x, y: g * y, y=lambda g, out, x, y: g * x)
+def mul(x: Value, y: Value) -> Array:
+    """x y."""
+    return np.multiply(x, y)
+
+
+@op(x=lambda g, out, x, y: g / y, y=lambda g, out, x, y: -g * (out / y))
+def div(x: Value, y: Value) -> Array:
+    """x / y."""
+    return np.divide(x, y)
+
+
+@op(x=lambda g, out, x: -g)
+def neg(x: Value) -> Array:
+    """-x."""
+    return np.negative(x)
+
+
+@op(
+    x=lambda g, out, x, y: g * y * pow(x, where(equal(y, 0), 1, sub(y, 1))),
+    y=lambda g, out, x, y: g * out * log(where(equal(x, 0), 1, x)),
+)
+def pow(x: Value, y: Value) -> Array:
+    """x to the power y.
+
+    The derivative with respect to x of x⁰ is 0 everywhere, and with respect to y of 0ʸ is 0 (as in PyTorch).
+    """
+    return np.power(x, y)
+
+
+@op(x=lambda g, out, x: g * out)
+def exp(x: Value) -> Array:
+    """e to the power x."""
+    return np.exp(x)
+
+
+@op(x=lambda g, out, x: g * (out + 1))
+def expm1(x: Value) -> Array:
+    """exp(x) - 1, exact for small x."""
+    return np.expm1(x)
+
+
+@op(x=lambda g, out, x: g / x)
+def log(x: Value) -> Array:
+    """The natural logarithm."""
+    return np.log(x)
+
+
+@op(x=lambda g, out, x: g / (x + 1))
+def log1p(x: Value) -> Array:
+    """log(1 + x), exact for small x."""
+    return np.log1p(x)
+
+
+@op(x=lambda g, out, x: g / (2 * out))
+def sqrt(x: Value) -> Array:
+    """The square root. Its derivative at 0 is infinite; ``norm`` has the subgradient 0 there."""
+    return np.sqrt(x)
+
+
+@op(x=lambda g, out, x: g * (1 - out * out))
+def tanh(x: Value) -> Array:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+@op(x=lambda g, out, x: g * (out - out * out))
+def sigmoid(x: Value) -> Array:
+    """1 / (1 + exp(-x)), without overflow, and with full relative precision for large negative x."""
+    e = np.negative(x)
+    e = np.asarray(np.exp(np.minimum(e, LARGEST_EXPONENT.get(e.dtype, 709), out=e if e.ndim else None)))
+    e += 1
+    return np.reciprocal(e, out=e)
+
+
+LARGEST_EXPONENT = {np.dtype(code): int(np.log(np.finfo(code).max)) for code in "efd"}  # exp of more is infinite
+
+
+@op(x=lambda g, out, x: where(greater(out, 0), g, 0))
+def relu(x: Value) -> Array:
+    """max(x, 0). Its derivative at 0 is 0 (as in PyTorch)."""
+    return np.maximum(x, 0)
+
+
+@op(x=lambda g, out, x: g * sigmoid(x))
+def softplus(x: Value) -> Array:
+    """log(1 + exp(x)), without overflow.
+
+    >>> float(softplus(-1e4)), float(softplus(1e4))
+    (0.0, 10000.0)
+    """
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@op(x=lambda g, out, x: g * sign(x))
+def abs(x: Value) -> Array:
+    """|x|. Its derivative at 0 is 0 (as in PyTorch)."""
+    return np.abs(x)
+
+
+@op(
+    x=lambda g, out, x, y: where(greater(x, y), g, where(equal(x, y), g / 2, 0)),
+    y=lambda g, out, x, y: where(greater(y, x), g, where(equal(x, y), g / 2, 0)),
+)
+def maximum(x: Value, y: Value) -> Array:
+    """The larger of x and y. Where they are equal each gets half of the gradient (as in PyTorch)."""
+    return np.maximum(x, y)
+
+
+@op(
+    x=lambda g, out, x, y: where(less(x, y), g, where(equal(x, y), g / 2, 0)),
+    y=lambda g, out, x, y: where(less(y, x), g, where(equal(x, y), g / 2, 0)),
+)
+def minimum(x: Value, y: Value) -> Array:
+    """The smaller of x and y. Where they are equal each gets half of the gradient (as in PyTorch)."""
+    return np.minimum(x, y)
+
+
+@op(
+    x=lambda g, out, condition, x, y: where(condition, g, 0),
+    y=lambda g, out, condition, x, y: where(condition, 0, g),
+)
+def where(condition: Value, x: Value, y: Value) -> Value:
+    """``x`` where ``condition`` is true, ``y`` elsewhere."""
+    return np.where(condition, x, y)
+
+
+@op(x=lambda g, out, x, *, min=-np.inf, max=np.inf: where(less(x, min), 0, where(greater(x, max), 0, g)))
+def clip(x: Value, *, min: float = -np.inf, max: float = np.inf) -> Array:
+    """x limited to [min, max]. At the limits themselves the derivative is 1 (as in PyTorch)."""
+    return np.clip(x, min, max)
+
+
+@op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
+def astype(x: Value, *, dtype: np.dtype[Any]) -> Array:
+    """x in another floating-point dtype; the gradient comes back in the dtype of x."""
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"astype: only floating-point dtypes carry gradients, not {dtype}; detach() first")
+    return np.asarray(x).astype(dtype)
+
+
+@op()
+def sign(x: Value) -> Array:
+    """-1, 0 or 1. It has no gradient."""
+    return np.sign(x)
+
+
+@op()
+def equal(x: Value, y: Value) -> Array:
+    """x == y, element by element. Comparisons have no gradient."""
+    return np.equal(x, y)
+
+
+@op()
+def not_equal(x: Value, y: Value) -> Array:
+    """x != y, element by element."""
+    return np.not_equal(x, y)
+
+
+@op()
+def less(x: Value, y: Value) -> Array:
+    """x < y, element by element."""
+    return np.less(x, y)
+
+
+@op()
+def less_equal(x: Value, y: Value) -> Array:
+    """x <= y, element by element."""
+    return np.less_equal(x, y)
+
+
+@op()
+def greater(x: Value, y: Value) -> Array:
+    """x > y, element by element."""
+    return np.greater(x, y)
+
+
+@op()
+def greater_equal(x: Value, y: Value) -> Array:
+    """x >= y, element by element."""
+    return np.greater_equal(x, y)

@@ -1,0 +1,46 @@
+"""Indexing and its transpose. The cotangent of a slice or gather is an ``At``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.backward import At, fill, scatter
+from tinygrad_rnn.op import op
+from tinygrad_rnn.ops.elementwise import Value
+from tinygrad_rnn.tensor import ARRAY, Array
+
+
+@op(x=lambda g, out, x, *arrays, key: At(g, arrays, key, x.shape))
+def getitem(x: Value, *arrays: Value, key: tuple[Any, ...]) -> Array:
+    """``x[key]``: what ``tensor[...]`` calls.
+
+    ``key`` holds slices, integers, ``...`` and None; ``"array"`` stands where one of ``arrays`` (integers or a boolean
+    mask) belongs. Repeated indices add up in the gradient.
+    """
+    return x[fill(key, arrays)] if arrays else x[key]
+
+
+@op(x=lambda g, out, x, *arrays, key, shape: getitem(g, *arrays, key=key))
+def scatter_add(x: Value, *arrays: Value, key: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+    """Zeros of ``shape``, with ``x`` added at the index that ``key`` and ``arrays`` make: the transpose of getitem.
+
+    >>> scatter_add(np.array([1.0, 2.0, 4.0]), np.array([0, 2, 0]), key=("array",), shape=(3,))
+    array([5., 0., 2.])
+    """
+    out = np.zeros(shape, x.dtype)
+    if arrays:
+        scatter(out, x, arrays, key)
+    else:
+        out[key] += x
+    return out
+
+
+@op(x=lambda g, out, x, indices, *, axis=0: At(g, (indices,), (slice(None),) * (axis % x.ndim) + (ARRAY,), x.shape))
+def take(x: Value, indices: Value, *, axis: int = 0) -> Array:
+    """The slices of ``x`` along ``axis`` at the integer ``indices``: the rows of an embedding table.
+
+    ``x`` [V, E] and ``indices`` [T, B] give [T, B, E]. Raises IndexError for an index outside -V..V-1.
+    """
+    return np.take(x, indices, axis)

@@ -1,0 +1,144 @@
+"""Products of vectors, matrices and stacks of matrices."""
+
+from __future__ import annotations
+
+from string import ascii_letters
+
+import numpy as np
+
+from tinygrad_rnn.backward import Rows
+from tinygrad_rnn.op import op
+from tinygrad_rnn.ops.elementwise import Value
+from tinygrad_rnn.ops.index import scatter_add
+from tinygrad_rnn.ops.shape import transpose
+from tinygrad_rnn.tensor import ARRAY, Array
+
+
+def matmul_x(g: Value, out: Value, x: Value, y: Value) -> Value:
+    """g yᵀ; a vector stands for a row on the left and for a column on the right, which g then lacks."""
+    if y.ndim == 1:
+        return g[..., None] * y
+    return (y @ g[..., None])[..., 0] if x.ndim == 1 else g @ y.mT
+
+
+def matmul_y(g: Value, out: Value, x: Value, y: Value) -> Value:
+    """xᵀ g; a sum over all rows of x when y is one matrix."""
+    if y.ndim == 1:
+        return x * g[..., None] if x.ndim > 1 else x * g
+    if x.ndim == 1:
+        return x[:, None] * g[..., None, :]
+    return Rows(x, g) if y.ndim == 2 else x.mT @ g
+
+
+@op(x=matmul_x, y=matmul_y)
+def matmul(x: Value, y: Value) -> Array:
+    """x @ y for vectors, matrices [I, J] @ [J, K] and stacks of matrices, as ``np.matmul``."""
+    return np.matmul(x, y)
+
+
+@op(
+    x=lambda g, out, x, weight, bias=None: g @ weight,
+    weight=lambda g, out, x, weight, bias=None: Rows(g, x),
+    bias=lambda g, out, x, weight, bias=None: g,
+)
+def linear(x: Value, weight: Value, bias: Value = None) -> Array:
+    """x Wᵀ + b: a layer's affine map, in one pass over the result.
+
+    ``x`` [..., I], ``weight`` [O, I], ``bias`` [O] or any shape that broadcasts to the result, [..., O].
+    """
+    out = np.matmul(x, weight.T)
+    return out if bias is None else np.add(out, bias, out=out if out.ndim else None)
+
+
+@op(x=lambda g, out, x, y: g * y, y=lambda g, out, x, y: g * x)
+def dot(x: Value, y: Value) -> Array:
+    """The inner product of two vectors of equal length."""
+    if not x.ndim == y.ndim == 1:
+        raise ValueError("dot takes two vectors; use matmul")
+    return np.dot(x, y)
+
+
+@op(x=lambda g, out, x, y: g @ y, y=lambda g, out, x, y: x @ g)
+def outer(x: Value, y: Value) -> Array:
+    """The outer product [I, J] of vectors [I] and [J]."""
+    if not x.ndim == y.ndim == 1:
+        raise ValueError("outer takes two vectors")
+    return np.outer(x, y)
+
+
+@op(x=lambda g, out, x, *, k=0: tril(g, k=k))
+def tril(x: Value, *, k: int = 0) -> Array:
+    """The lower triangle of the last two axes, up to the diagonal ``k``; zeros above."""
+    return np.tril(x, k)
+
+
+def diagonal_rule(g: Value, out: Value, x: Value, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
+    """g put back on the diagonal of zeros: on the last two axes first, then with the axes in their places."""
+    rows = np.arange(g.shape[-1]) + np.maximum(-offset, 0)
+    axes = [a for a in range(x.ndim) if a not in {axis1 % x.ndim, axis2 % x.ndim}] + [
+        axis1 % x.ndim,
+        axis2 % x.ndim,
+    ]
+    shape = tuple(x.shape[a] for a in axes)
+    full = scatter_add(g, rows, rows + offset, key=(..., ARRAY, ARRAY), shape=shape)
+    return transpose(full, axes=tuple(np.argsort(axes).tolist()))
+
+
+@op(x=diagonal_rule)
+def diagonal(x: Value, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """The diagonal of axes ``axis1`` and ``axis2``, as the last axis of the result."""
+    return np.diagonal(x, offset, axis1, axis2)
+
+
+def einsum_rule(g: Value, out: Value, subscripts: str, *xs: Value) -> tuple[Value, ...]:
+    """The cotangent of each operand: g and the other operands, summed to the operand's own labels.
+
+    A label that only this operand has was summed away: ones bring it back. A label that it has twice took a
+    diagonal: the second gets a name of its own, and the identity matrix ties the two.
+    """
+    terms, result = labels(subscripts, xs)
+    cotangents: list[Value] = [None]
+    for i, x in enumerate(xs):
+        operands = [g, *(y for j, y in enumerate(xs) if j != i)]
+        subs = [result, *(term for j, term in enumerate(terms) if j != i)]
+        free = iter(c for c in ascii_letters if c not in "".join(terms) + result)
+        target = ""
+        for label, n in zip(terms[i], x.shape, strict=True):
+            if label in target:
+                again = next(free)
+                operands.append(np.eye(n, dtype=x.dtype))
+                subs.append(label + again)
+                target += again
+            else:
+                if not any(label in term for term in subs):
+                    operands.append(np.ones(n, x.dtype))
+                    subs.append(label)
+                target += label
+        cotangents.append(einsum(f"{','.join(subs)}->{target}", *operands))
+    return tuple(cotangents)
+
+
+def labels(subscripts: str, xs: tuple[Value, ...]) -> tuple[list[str], str]:
+    """The labels of each operand and of the result, with every ``...`` written out in letters of its own."""
+    left, arrow, result = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    spare = [c for c in ascii_letters if c not in subscripts]
+    longest = 0
+    for i, (term, x) in enumerate(zip(terms, xs, strict=True)):
+        hidden = len(x.shape) - len(term.replace("...", ""))
+        terms[i] = term.replace("...", "".join(spare[:hidden][::-1]))
+        longest = np.maximum(longest, hidden if "..." in term else 0)
+    dots = "".join(spare[:longest][::-1])
+    if not arrow:
+        joined = "".join(terms)
+        result = dots + "".join(sorted(c for c in set(joined) if joined.count(c) == 1 and c not in dots))
+    return terms, result.replace("...", dots)
+
+
+@op(einsum_rule)
+def einsum(subscripts: str, *xs: Value) -> Array:
+    """Products summed over labelled axes, as ``np.einsum``: ``einsum("tbh,gh->tbg", x, w)``.
+
+    Repeated labels, labels that are summed away and ``...`` are differentiable as well.
+    """
+    return np.einsum(subscripts, *xs, optimize=len(xs) > 1)

@@ -1,0 +1,119 @@
+"""Losses. Means and sums are in nats where the loss is a negative log-likelihood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.op import op
+from tinygrad_rnn.ops.elementwise import Value
+from tinygrad_rnn.ops.reduce import shifted, softmax, softmax_rule
+from tinygrad_rnn.tensor import Array, plain
+
+IGNORED = -100  # the target that PyTorch's cross_entropy skips by default
+
+
+def reduced(losses: Array, reduction: str) -> Array:
+    """``losses`` as they are ("none"), summed ("sum") or averaged ("mean")."""
+    if reduction not in {"mean", "sum", "none"}:
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+    return losses if reduction == "none" else np.asarray(getattr(np, reduction)(losses))
+
+
+def mse_rule(g: Value, x: Value, y: Value, reduction: str) -> Value:
+    """The derivative with respect to the difference x - y."""
+    difference = x - y
+    return g * difference * (2 / difference.size if reduction == "mean" else 2)
+
+
+@op(
+    x=lambda g, out, x, y, *, reduction="mean": mse_rule(g, x, y, reduction),
+    y=lambda g, out, x, y, *, reduction="mean": -mse_rule(g, x, y, reduction),
+)
+def mse_loss(x: Value, y: Value, *, reduction: str = "mean") -> Array:
+    """The squared error (x - y)², averaged over all elements, or summed, or as it is ("none").
+
+    The shapes must be equal: a [B, 1] against a [B] would quietly compare each with each.
+    """
+    if np.shape(x) != np.shape(y):
+        raise ValueError("mse_loss compares arrays of one shape")
+    return reduced(np.square(x - y), reduction)
+
+
+@op(logits=lambda g, out, logits, targets: softmax_rule(g, softmax(logits), logits))
+def softmax_error(logits: Value, targets: Value) -> Array:
+    """softmax(logits) minus the one-hot targets: the derivative of the cross-entropy of each row [N, V]."""
+    out = softmax.forward(logits)
+    out[np.arange(len(out)), targets] -= 1
+    return out
+
+
+def cross_entropy_rule(
+    g: Value,
+    out: Value,
+    logits: Value,
+    targets: Value,
+    weight: Value = None,
+    *,
+    reduction: str = "mean",
+    ignore_index: int = IGNORED,
+) -> Value:
+    """Each row's softmax error, scaled by the row's weight in the loss."""
+    rows = logits.reshape(-1, logits.shape[-1])
+    safe, scale = row_weights(plain(targets), plain(weight), ignore_index, rows.dtype)
+    if reduction == "mean":
+        scale = scale / scale.sum()
+    return (softmax_error(rows, safe) * (g.reshape(-1, 1) * scale[:, None])).reshape(logits.shape)
+
+
+@op(logits=cross_entropy_rule)
+def cross_entropy(
+    logits: Value,
+    targets: Value,
+    weight: Value = None,
+    *,
+    reduction: str = "mean",
+    ignore_index: int = IGNORED,
+) -> Array:
+    """-log softmax(logits)[target], in nats.
+
+    ``logits`` [..., V], ``targets`` [...] of integers 0..V-1, ``weight`` [V] or None. Targets equal to
+    ``ignore_index`` count nothing. "mean" divides the sum by the weights of the targets that count (as PyTorch does).
+    Raises ValueError for other shapes, for a target outside the range (it is named), and for a mean of nothing.
+
+    >>> round(float(cross_entropy(np.zeros((1, 4)), np.array([2]))), 6)  # nats of a uniform choice: log 4
+    1.386294
+    """
+    check_targets(logits, targets, ignore_index)
+    rows = logits.reshape(-1, logits.shape[-1])
+    safe, scale = row_weights(targets, weight, ignore_index, rows.dtype)
+    low, _ = shifted(rows, -1)
+    picked = low[np.arange(len(low)), safe]
+    total = np.exp(low, out=low) @ np.ones(low.shape[-1], low.dtype)  # several times the speed of sum(1)
+    losses = (np.log(total) - picked) * scale
+    if reduction == "mean":
+        if not scale.sum():
+            raise ValueError(f"a mean over no targets: all {scale.size} are {ignore_index} or of weight 0")
+        return np.asarray(losses.sum() / scale.sum())
+    return reduced(losses, reduction).reshape(targets.shape if reduction == "none" else ())
+
+
+def row_weights(targets: Array, weight: Array | None, ignore_index: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Targets [N] with 0 for those to ignore, and the weight [N] of each row: 0 for those."""
+    flat = targets.reshape(-1)
+    counts = flat != ignore_index
+    safe = np.where(counts, flat, 0)
+    return safe, counts.astype(dtype) if weight is None else np.where(counts, weight[safe], 0).astype(dtype)
+
+
+def check_targets(logits: Array, targets: Array, ignore_index: int) -> None:
+    """Raise ValueError or TypeError unless ``targets`` are class indices for ``logits``."""
+    if targets.dtype.kind not in "iu":
+        raise TypeError(f"targets are class indices, so integers, but these are {targets.dtype}")
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError("targets have the shape of logits [..., V] without its last axis")
+    wrong = (targets != ignore_index) & ((targets < 0) | (targets >= logits.shape[-1]))
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(f"target {targets[at]} at {at} is outside 0..{logits.shape[-1] - 1}")

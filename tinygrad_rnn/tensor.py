@@ -1,0 +1,383 @@
+"""A Tensor is an array that remembers the operation that made it. Read this file first, then op.py, then backward.py.
+
+A recorded Tensor has a Node: the operation, its inputs and its static parameters. Inputs are Tensors with nodes of
+their own, so a result holds the whole graph behind it and nothing holds the result: edges run from results to inputs
+only, there are no cycles, and reference counting frees a graph as soon as its last result goes.
+
+Two rules keep a recorded graph true to the values it was computed from:
+
+* The array inside a Tensor is read-only. ``t.data[0] = 1`` fails at once, with NumPy's own error.
+* ``t.data = new`` replaces it, and stamps the Tensor with a new time. Backward refuses to use a Tensor whose stamp is
+  later than the operation that read it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from tinygrad_rnn.op import Op
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Axes: TypeAlias = int | tuple[int, ...] | None
+Scope: TypeAlias = tuple[str | int, ...]  # where in a model: a str names a module, an int is a time step
+
+clock = itertools.count()  # one tick for every value made or replaced; `next` is atomic, so threads can share it
+registry: dict[str, Op] = {}  # every operation by its name: op.py fills it, the methods below look operations up in it
+
+
+class Node:
+    """How a Tensor was made, as plain data: ``op(*inputs, **params)``, recorded inside ``scope``."""
+
+    __slots__ = ("inputs", "op", "params", "scope")
+
+    def __init__(self, op: Op, inputs: tuple[Any, ...], params: dict[str, Any], scope: Scope) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.scope = scope
+
+    def __repr__(self) -> str:
+        return f"Node({self.op.name}{shapes_of(self.inputs)}{f', {self.params}' if self.params else ''})"
+
+
+class Tensor:
+    """An array of any shape, with the operation that made it.
+
+    ``Tensor(data)`` copies ``data`` (array, number or nested list; NumPy decides the dtype unless ``dtype`` is given).
+    With ``requires_grad=True`` the Tensor is a leaf whose gradient ``backward`` accumulates in ``.grad``, a writable
+    array of the same shape and dtype that nothing else refers to.
+
+    >>> a = Tensor(1.0, requires_grad=True)
+    >>> b = a + a
+    >>> c = b + b
+    >>> c.backward()
+    >>> float(a.grad)
+    4.0
+
+    Why 4, and why an order is needed: ``c`` reaches ``b`` along two edges, and ``b`` reaches ``a`` along two. Backward
+    must have both contributions to ``b`` (1 + 1) before it goes on to ``a``. Walking results before inputs, in
+    descending order of creation, guarantees that; going on to ``a`` after the first contribution would count it short.
+
+    Raises TypeError if ``requires_grad`` is asked of integers or booleans, or ``data`` is not numeric.
+    """
+
+    __slots__ = ("__weakref__", "_data", "grad", "name", "node", "requires_grad", "time")
+    __hash__ = object.__hash__
+    _data: Array
+    node: Node | None
+    grad: Any  # None, an array, or (after backward with create_graph=True) a Tensor
+    time: int  # tick of `clock` at which the value was made or last replaced
+    name: str | None  # of a parameter, for pictures and messages
+
+    def __init__(
+        self,
+        data: npt.ArrayLike | Tensor,
+        requires_grad: bool = False,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        name: str | None = None,
+    ) -> None:
+        array = np.array(data._data if isinstance(data, Tensor) else data, dtype=dtype)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"Tensor: data must be numbers or booleans, but this is an array of {array.dtype}")
+        if requires_grad and array.dtype.kind != "f":
+            raise TypeError(
+                f"Tensor: only floating-point tensors can require grad, but this is {array.dtype}; use dtype=float"
+            )
+        array.setflags(write=False)
+        self._data = array
+        self.requires_grad = requires_grad
+        self.node = None
+        self.grad = None
+        self.time = next(clock)
+        self.name = name
+
+    @property
+    def data(self) -> Array:
+        """The value: a read-only array. Assign to replace it (``p.data = p.data - lr * p.grad``)."""
+        return self._data
+
+    @data.setter
+    def data(self, value: npt.ArrayLike) -> None:
+        array = np.array(value, dtype=self._data.dtype)
+        if array.shape != self._data.shape:
+            raise ValueError(
+                f"data: a tensor keeps its shape; this one has {self._data.shape}, the new value {array.shape}"
+            )
+        if self.node is not None:
+            raise TypeError(
+                "data: only a leaf's value can be replaced; this tensor was computed, so compute a new one or detach()"
+            )
+        array.setflags(write=False)
+        self._data = array
+        self.time = next(clock)
+
+    def rebind(self, array: Array) -> None:
+        """Make ``array`` itself (not a copy) the value of this leaf: an optimizer's slice of one flat buffer.
+
+        The caller keeps the right to write to ``array``, and calls ``touch`` when it has.
+        """
+        view = array.view()
+        view.setflags(write=False)
+        self._data = view
+        self.touch()
+
+    def touch(self) -> None:
+        """Say that the value has changed, so that backward refuses graphs recorded before."""
+        self.time = next(clock)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._data.dtype
+
+    def detach(self) -> Tensor:
+        """A Tensor of the same value (the same memory) with no history: gradients stop here."""
+        out = Tensor.__new__(Tensor)
+        out._data = self._data
+        out.requires_grad = False
+        out.node = out.grad = out.name = None
+        out.time = self.time
+        return out
+
+    def numpy(self) -> Array:
+        """The value as a read-only array, without history; ``.copy()`` it to write."""
+        return self._data
+
+    def item(self) -> float:
+        """The value of a tensor of one element, as a Python number."""
+        return cast("float", self._data.item())
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Add d self / d leaf to ``leaf.grad`` for every leaf behind this tensor; see ``backward.backward``."""
+        from tinygrad_rnn.backward import backward
+
+        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+
+    def __repr__(self) -> str:
+        tail = f", name={self.name!r}" if self.name else ""
+        made = f", {self.node!r}" if self.node is not None else ", requires_grad=True" if self.requires_grad else ""
+        body = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=100)
+        return f"Tensor({body}, {self._data.dtype}{made}{tail})"
+
+    # ------------------------------------------------------------------------------------------- Python's protocols
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter([self[i] for i in range(len(self))])
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            raise TypeError(
+                f"a tensor that requires grad (shape {self.shape}) was about to become a plain array, which would cut "
+                "the graph silently; say so with .detach(), or use the tensor's own operations"
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """``array * tensor`` and ``np.tanh(tensor)`` mean the operation of this package."""
+        op = registry.get(UFUNCS.get(ufunc.__name__, ufunc.__name__))
+        if op is None or method != "__call__" or kwargs:
+            what = f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
+            how = f"write tinygrad_rnn.{op.name}(...)" if op else "use the operations of tinygrad_rnn, or .detach()"
+            raise TypeError(f"{what} does not take tensors{' with ' + ', '.join(kwargs) if kwargs else ''}; {how}")
+        return op(*inputs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        name = func.__name__
+        how = f"write tinygrad_rnn.{name}(...)" if name in registry else "use .detach().numpy() for NumPy functions"
+        raise TypeError(f"np.{name} does not take tensors; {how}")
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "tensors can't be changed in place: backward needs the values that were computed; make a new tensor, "
+            "such as where(mask, value, t), concatenate([t[:i], value, t[j:]]) or t + scatter_add(...)"
+        )
+
+    # ------------------------------------------------------------- operations as methods, looked up when they are used
+
+    def __add__(self, other: Any) -> Tensor:
+        return registry["add"](self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return registry["add"](other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return registry["sub"](self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return registry["sub"](other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return registry["mul"](self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return registry["mul"](other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return registry["div"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return registry["div"](other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return registry["pow"](self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return registry["pow"](other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return registry["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return registry["matmul"](other, self)
+
+    def __neg__(self) -> Tensor:
+        return registry["neg"](self)
+
+    def __abs__(self) -> Tensor:
+        return registry["abs"](self)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return registry["less"](self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return registry["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return registry["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return registry["greater_equal"](self, other)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as for arrays
+        return registry["equal"](self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as for arrays
+        return registry["not_equal"](self, other)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """NumPy's indexing: integers, slices with steps, ``...``, ``None``, integer arrays, boolean masks."""
+        key = index if type(index) is tuple else (index,)
+        arrays = [k for k in key if not isinstance(k, STATIC_KEYS)]
+        if arrays:
+            key = tuple(k if isinstance(k, STATIC_KEYS) else ARRAY for k in key)
+            arrays = [k if isinstance(k, Tensor) else np.asarray(k) for k in arrays]
+        return registry["getitem"](self, *arrays, key=key)
+
+    def __getattr__(self, name: str) -> Callable[..., Tensor]:
+        """Every operation is a method as well: ``t.tanh()`` is ``tanh(t)``."""
+        try:
+            return partial(registry[name], self)
+        except KeyError:
+            raise AttributeError(
+                f"a Tensor has no attribute or operation {name!r}{closest(name, [*registry, *dir(Tensor)])}"
+            ) from None
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its axes in reverse order."""
+        return registry["transpose"](self)
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802  NumPy's name
+        """The tensor with its last two axes exchanged."""
+        return registry["swapaxes"](self, axis1=-1, axis2=-2)
+
+    def sum(self, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
+        """Sum over ``axis`` (an int, a tuple, or None for all)."""
+        return registry["sum"](self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
+        """Mean over ``axis`` (an int, a tuple, or None for all)."""
+        return registry["mean"](self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
+        """Largest value over ``axis``; among equal ones the gradient is shared evenly."""
+        return registry["max"](self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
+        """Smallest value over ``axis``; among equal ones the gradient is shared evenly."""
+        return registry["min"](self, axis=axis, keepdims=keepdims)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape; one length may be -1."""
+        return registry["reshape"](self, shape=shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape)
+
+    def transpose(self, *axes: int) -> Tensor:
+        """The axes in the order ``axes``, or reversed when none are given."""
+        return registry["transpose"](self, axes=axes or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Axes ``axis1`` and ``axis2`` exchanged."""
+        return registry["swapaxes"](self, axis1=axis1, axis2=axis2)
+
+    def astype(self, dtype: npt.DTypeLike) -> Tensor:
+        """The value in another dtype; the gradient comes back in this one's."""
+        return registry["astype"](self, dtype=np.dtype(dtype))
+
+
+ARRAY = "array"  # stands in a getitem key for an index that is an array; a word, so that keys compare and print
+STATIC_KEYS = (int, slice, type(None), type(...), np.integer)
+UFUNCS = {
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "negative": "neg",
+    "power": "pow",
+    "absolute": "abs",
+}
+
+
+def plain(x: Any) -> Any:
+    """The array inside a Tensor; anything else as it is."""
+    return x._data if type(x) is Tensor else x
+
+
+def shapes_of(inputs: tuple[Any, ...]) -> str:
+    """The inputs of an operation as text: shapes of tensors and arrays, other values as they are."""
+    return f"({', '.join(str(x.shape) if hasattr(x, 'shape') else repr(x) for x in inputs)})"
+
+
+def closest(name: str, known: list[str]) -> str:
+    """``"; did you mean 'tanh'?"``, or nothing when no known name is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
