@@ -91,7 +91,7 @@ def test_decode_takes_any_integers(ids: object) -> None:
 @pytest.mark.parametrize("wrong", [3, -1])
 def test_decode_refuses_ids_out_of_range(wrong: int) -> None:
     with pytest.raises(IndexError, match=rf"id {wrong} at position 1 is outside of a vocabulary of 3"):
-        Vocabulary("abc").decode([0, wrong, 7])
+        Vocabulary("abc").decode([0, wrong, wrong])
 
 
 def test_decode_refuses_what_is_no_sequence_of_integers() -> None:
