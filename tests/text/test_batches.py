@@ -92,7 +92,7 @@ def test_text_shorter_than_a_window_says_what_is_needed(size: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 1])
 def test_evaluation_needs_two_characters_and_says_so_at_once(size: int) -> None:
-    with pytest.raises(TextError, match=f"the text has {size} characters, but scoring a prediction needs 2"):
+    with pytest.raises(TextError, match=f"the text has {size} characters, but scoring needs 2"):
         evaluation_batches(np.arange(size), steps=3, batch_size=2)
 
 

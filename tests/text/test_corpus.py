@@ -110,7 +110,8 @@ def test_cuts_are_at_whole_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    "fractions", [(0.9, 0.1, 0.1), (1.1, -0.1, 0.0), (0.5, 0.2, 0.2), (float("nan"), 0.5, 0.5)]
+    "fractions",
+    [(0.9, 0.1, 0.1), (1.1, -0.1, 0.0), (0.5, 0.2, 0.2), (float("nan"), 0.5, 0.5)],
 )
 def test_fractions_must_be_shares(fractions: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="fractions are 0 or more and sum to 1, got"):

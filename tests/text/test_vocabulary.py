@@ -51,9 +51,8 @@ def test_unknown_characters_are_skipped_or_named(known: str, text: str) -> None:
         with pytest.raises(UnknownCharacterError) as caught:
             vocabulary.encode(text)
         assert caught.value.unknown == unknown
-        assert all(
-            f"{c!r} (U+{ord(c):04X}) at position {at}" in str(caught.value) for c, at in unknown.items()
-        )
+        for c, at in unknown.items():
+            assert f"{c!r} (U+{ord(c):04X}) at position {at}" in str(caught.value)
 
 
 def test_error_names_each_unknown_character_once_and_the_way_on() -> None:
@@ -81,9 +80,7 @@ def test_empty_text_is_encoded_and_decoded() -> None:
     assert vocabulary.decode(vocabulary.encode("")) == ""
 
 
-@pytest.mark.parametrize(
-    "ids", [np.array([0, 2], np.uint8), np.array([0, 2], np.int32), [0, 2], range(0, 3, 2)]
-)
+@pytest.mark.parametrize("ids", [np.array([0, 2], np.uint8), np.array([0, 2]), [0, 2], range(0, 3, 2)])
 def test_decode_takes_any_integers(ids: object) -> None:
     assert Vocabulary("abc").decode(ids) == "ac"  # type: ignore[arg-type]
 

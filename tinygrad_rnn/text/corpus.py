@@ -163,9 +163,7 @@ def evaluation_batches(ids: npt.ArrayLike, *, steps: int, batch_size: int) -> It
     _check_settings(steps, batch_size)
     text = as_ids(ids)
     if text.size < 2:
-        raise TextError(
-            f"the text has {text.size} characters, but scoring a prediction needs 2: take a longer text"
-        )
+        raise TextError(f"the text has {text.size} characters, but scoring needs 2: take a longer text")
     length = -(-(text.size - 1) // batch_size)
     places = _stream_indices(length, batch_size)
     inputs = text.take(places[:-1], mode="clip")

@@ -18,7 +18,11 @@ from tinygrad_rnn.text.vocabulary import Ids, as_ids
 
 
 def witten_bell(
-    train_ids: npt.ArrayLike, test_ids: npt.ArrayLike, *, vocabulary_size: int, order: int
+    train_ids: npt.ArrayLike,
+    test_ids: npt.ArrayLike,
+    *,
+    vocabulary_size: int,
+    order: int,
 ) -> list[float]:
     """Return the cross-entropy of the test text, in nats per character, for the orders 1 .. `order`.
 

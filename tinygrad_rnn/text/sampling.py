@@ -53,11 +53,13 @@ def distribution(
     with np.errstate(over="ignore"):  # a difference over a tiny temperature may become -inf, probability 0
         weights = np.exp((values - largest) / temperature)
     p: npt.NDArray[np.float64] = weights / weights.sum()
-    if top_k is not None and top_k < p.size:
-        p[_descending(p)[top_k:]] = 0.0
+    if top_k is None and top_p is None:
+        return p
+    order = np.argsort(-values, kind="stable")  # the most probable first, equal ones by index
+    if top_k is not None:
+        p[order[top_k:]] = 0.0
         p /= p.sum()
     if top_p is not None and top_p < 1:
-        order = _descending(p)
         enough = int(np.searchsorted(np.cumsum(p[order]), top_p)) + 1
         p[order[enough:]] = 0.0
         p /= p.sum()
@@ -71,14 +73,7 @@ def _check_settings(temperature: float, top_k: int | None, top_p: float | None) 
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k keeps 1 character or more, got {top_k}; None keeps all")
     if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(
-            f"top_p is a probability above 0 and up to 1, got {top_p}; None keeps all characters"
-        )
-
-
-def _descending(p: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Return the indices of `p` from the largest value to the smallest, equal values by index."""
-    return np.argsort(-p, kind="stable")
+        raise ValueError(f"top_p is a probability above 0 and up to 1, got {top_p}; None keeps all")
 
 
 def draw(probabilities: npt.NDArray[np.float64], rng: np.random.Generator) -> int:
@@ -116,11 +111,8 @@ def generate(
     >>> vocabulary = Vocabulary("abc")
     >>> def alphabet(index, state):  # after each letter comes the next one
     ...     return np.eye(3)[(index + 1) % 3], state
-    >>> "".join(
-    ...     generate(
-    ...         alphabet, None, vocabulary, prompt="b", length=5, temperature=0, rng=np.random.default_rng()
-    ...     )
-    ... )
+    >>> rng = np.random.default_rng(0)
+    >>> "".join(generate(alphabet, None, vocabulary, prompt="b", length=5, temperature=0, rng=rng))
     'cabca'
 
     Raises, at once, UnknownCharacterError for characters of the prompt that the vocabulary lacks, and
@@ -140,9 +132,7 @@ def generate(
         for _ in range(length):
             logits, state = step(index, state)
             if np.shape(logits) != (len(vocabulary),):
-                raise ValueError(
-                    f"step returned logits of shape {np.shape(logits)}, expected ({len(vocabulary)},)"
-                )
+                raise ValueError(f"step returned logits {np.shape(logits)}, expected ({len(vocabulary)},)")
             index = draw(distribution(logits, temperature=temperature, top_k=top_k, top_p=top_p), rng)
             yield vocabulary.characters[index]
 

@@ -56,13 +56,9 @@ class Vocabulary:
         if not characters:
             raise TextError("a vocabulary needs at least one character, got none")
         if wrong := [c for c in characters if len(c) != 1]:
-            raise ValueError(
-                f"every entry of a vocabulary is one character (one code point), got {wrong[0]!r}"
-            )
+            raise ValueError(f"an entry of a vocabulary is one character (code point), got {wrong[0]!r}")
         if repeated := [c for c, count in Counter(characters).items() if count > 1]:
-            raise ValueError(
-                f"the characters of a vocabulary are distinct, got {repeated[0]!r} more than once"
-            )
+            raise ValueError(f"characters of a vocabulary are distinct, got {repeated[0]!r} more than once")
         self._characters = "".join(characters)
         self._code_points = _code_points(self._characters)
         # From code point to index, -1 for unknown; larger code points are clipped to the last entry, also -1.
