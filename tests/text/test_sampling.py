@@ -76,6 +76,11 @@ def test_top_p_on_known_logits() -> None:
         np.testing.assert_allclose(distribution(HALVES, top_p=p), expected, rtol=1e-15, err_msg=f"top_p={p}")
 
 
+def test_a_total_of_one_excludes_nothing() -> None:
+    logits = [0.0, -50.0, -100.0]  # the first alone adds up to 1 in floating point
+    np.testing.assert_array_equal(distribution(logits, top_p=1.0), distribution(logits))
+
+
 def test_settings_apply_in_order_to_renormalised_probabilities() -> None:
     # Temperature 1/2 squares: 4/22, 16/22, 1/22, 1/22. Of the top two, 1/5 and 4/5, the first makes up 0.79.
     squared = distribution(HALVES, temperature=0.5)
