@@ -2,10 +2,11 @@
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.backward import gradients
+from tinygrad_rnn.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from tinygrad_rnn.op import no_grad, op
 from tinygrad_rnn.ops import *  # noqa: F403  every operation, under its own name
 from tinygrad_rnn.tensor import Tensor, registry
 
 __version__ = "0.1.0"
-__all__ = ["Tensor", "gradients", "no_grad", "op", "registry"]
+__all__ = ["GradcheckError", "Tensor", "gradcheck", "gradgradcheck", "gradients", "no_grad", "op", "registry"]
 __all__ += ops.__all__
