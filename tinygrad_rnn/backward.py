@@ -5,12 +5,8 @@ inputs, so when the loop reaches a Tensor, every use of it has been passed and i
 topological order, and nothing recursive is needed to find one.
 
 The engine alone undoes broadcasting and adds contributions up; rules return plain results. It adds in place only into
-buffers that it allocated itself. Two kinds of contribution stay unexpanded until they are added:
-
-* ``At(value, arrays, key, shape)`` is zero outside an index: T slices of one tensor cost O(size) together, not
-  O(T size).
-* ``Rows(a, b)`` is the matrix aᵀ b, a sum over rows. A weight that T steps share collects T of them, and they become
-  one product over the rows of all steps.
+buffers that it allocated itself. Contributions of slices, gathers and shared weights stay unexpanded until all of them
+are there: see contributions.py.
 """
 
 from __future__ import annotations
@@ -20,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_rnn.contributions import At, Rows
 from tinygrad_rnn.op import KNOWN_ERRORS, Op, describe, explained, thread
-from tinygrad_rnn.tensor import ARRAY, Array, Node, Tensor, registry
+from tinygrad_rnn.tensor import Node, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,97 +26,50 @@ if TYPE_CHECKING:
 by_time = attrgetter("time")
 
 
-class At:
-    """A cotangent that is ``value`` at an index of an array of ``shape``, zero elsewhere; repeated indices add up.
-
-    The index is ``key`` with the index arrays ``arrays`` in the places of ``ARRAY``, as ``getitem`` has it.
-    """
-
-    __slots__ = ("arrays", "key", "shape", "value")
-
-    def __init__(self, value: Any, arrays: tuple[Any, ...], key: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-        self.value, self.arrays, self.key, self.shape = value, arrays, key, shape
-
-    def dense(self) -> Any:
-        """The whole array; a Tensor if ``value`` is one."""
-        return registry["scatter_add"](self.value, *self.arrays, key=self.key, shape=self.shape)
-
-    def add_to(self, buffer: Array) -> None:
-        """Add in place: the cost is the size of ``value``, not of ``buffer``."""
-        if self.arrays:
-            scatter(buffer, self.value, self.arrays, self.key)
-        else:
-            buffer[self.key] += self.value
-
-
-class Rows:
-    """The cotangent aᵀ b of a matrix [I, J], from ``a`` [..., I] and ``b`` [..., J]: a sum over all leading axes."""
-
-    __slots__ = ("a", "b")
-
-    def __init__(self, a: Any, b: Any) -> None:
-        self.a, self.b = a, b
-
-    def dense(self) -> Any:
-        """The matrix; a Tensor if ``a`` or ``b`` is one."""
-        return self.a.reshape(-1, self.a.shape[-1]).T @ self.b.reshape(-1, self.b.shape[-1])
-
-    @staticmethod
-    def total(parts: list[Rows]) -> Array:
-        """The sum of many, as one product over the rows of all."""
-        if len(parts) == 1:
-            return parts[0].dense()  # type: ignore[no-any-return]
-        a = np.concatenate([part.a.reshape(-1, part.a.shape[-1]) for part in parts])
-        b = np.concatenate([part.b.reshape(-1, part.b.shape[-1]) for part in parts])
-        return np.matmul(a.T, b)  # type: ignore[no-any-return]
-
-
 class Sums:
     """The cotangent of each tensor so far, by the tensor's identity."""
 
-    __slots__ = ("dense", "owned", "record", "rows")
+    __slots__ = ("dense", "owned", "record", "rows", "slices")
 
     def __init__(self, *, record: bool) -> None:
         self.record = record  # whether cotangents are Tensors, to be differentiated again
         self.dense: dict[int, Any] = {}
         self.owned: set[int] = set()  # whose `dense` is a buffer made here, so that adding in place is safe
+        self.slices: dict[int, list[At]] = {}
         self.rows: dict[int, list[Rows]] = {}
 
     def add(self, x: Tensor, new: Any) -> None:
         """Add one contribution to the cotangent of ``x``."""
-        key, kind = id(x), type(new)
-        if self.record:
-            new = unbroadcast(new.dense() if kind in (At, Rows) else new, x._data.shape)
-            self.dense[key] = self.dense[key] + new if key in self.dense else new
-        elif kind is Rows:
-            self.rows.setdefault(key, []).append(new)
-        elif kind is At:
-            if key not in self.owned:
-                old = self.dense.get(key)
-                self.dense[key] = np.zeros(new.shape, x._data.dtype) if old is None else np.array(old)
-                self.owned.add(key)
-            new.add_to(self.dense[key])
+        key, kind, dense = id(x), type(new), self.dense
+        if kind is At or kind is Rows:
+            if not self.record:
+                (self.slices if kind is At else self.rows).setdefault(key, []).append(new)
+                return
+            new = new.dense()
+        if new.shape != x._data.shape:
+            new = unbroadcast(new, x._data.shape)
+        if key not in dense:
+            dense[key] = new
+        elif key in self.owned:
+            np.add(dense[key], new, out=dense[key])
         else:
-            if new.shape != x._data.shape:
-                new = unbroadcast(new, x._data.shape)
-            old = self.dense.get(key)
-            if old is None:
-                self.dense[key] = new
-            elif key in self.owned:
-                np.add(old, new, out=old)
-            else:
-                self.dense[key] = np.asarray(old + new)
+            dense[key] = total = dense[key] + new
+            if type(total) is np.ndarray:  # not a Tensor, nor a scalar, which can't be added to in place
                 self.owned.add(key)
 
-    def take(self, x: Tensor) -> tuple[Any, bool]:
-        """The complete cotangent of ``x`` (None if it got none), and whether it is a buffer nothing else refers to."""
+    def take(self, x: Tensor) -> Any:
+        """The complete cotangent of ``x``; None if it got none."""
         key = id(x)
-        total, owned = self.dense.pop(key, None), key in self.owned
-        self.owned.discard(key)
-        if parts := self.rows.pop(key, None):
-            product = Rows.total(parts)
-            return (product if total is None else product + total), True
-        return total, owned
+        total = self.dense.pop(key, None)
+        if key in self.slices:
+            new = At.total(self.slices.pop(key))
+            total = new if total is None else total + new
+            self.owned.add(key)
+        if key in self.rows:
+            new = Rows.total(self.rows.pop(key))
+            total = new if total is None else total + new
+            self.owned.add(key)
+        return total
 
 
 def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
@@ -135,7 +85,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
     """
     record = create_graph
     seed = starting_cotangent(output, gradient, record=record)
-    for leaf, total, owned in walk([output], [seed], None, record=record, free=not (retain_graph or record)):
+    for leaf, total, owned in walk(output, seed, None, record=record, free=not (retain_graph or record)):
         if leaf.grad is None:
             leaf.grad = total if record or (owned and total.dtype == leaf.dtype) else np.array(total, leaf.dtype)
         elif record or type(leaf.grad) is Tensor:
@@ -164,95 +114,95 @@ def gradients(
     """
     record = create_graph
     seed = starting_cotangent(output, gradient, record=record)
-    found = walk([output], [seed], wrt, record=record, free=not (retain_graph or record))
+    found = walk(output, seed, wrt, record=record, free=not (retain_graph or record))
     totals = {id(x): total if record or owned else np.array(total) for x, total, owned in found}
     return [totals.get(id(w)) for w in wrt]
 
 
 def walk(
-    outputs: Sequence[Tensor], seeds: Sequence[Any], wrt: Sequence[Tensor] | None, *, record: bool, free: bool
+    output: Tensor, seed: Any, wrt: Sequence[Tensor] | None, *, record: bool, free: bool
 ) -> list[tuple[Tensor, Any, bool]]:
-    """Pull ``seeds``, cotangents of ``outputs``, back: (tensor, cotangent, owned) for each leaf or each of ``wrt``."""
-    order, live = reachable(outputs, wrt)
-    wanted = None if wrt is None else {id(w) for w in wrt}
+    """Pull ``seed``, the cotangent of ``output``, back: (tensor, cotangent, owned) for each leaf or each of ``wrt``."""
+    order, live = reachable(output, wrt)
+    wanted = {id(w) for w in wrt or ()}
     sums, found, recorder = Sums(record=record), [], thread.recorder
     before = recorder.enabled, recorder.scope
-    for out, seed in zip(outputs, seeds, strict=True):
-        sums.add(out, seed)
+    sums.add(output, seed)
     try:
         recorder.enabled = record
         while order:
             out = order.pop()
-            g, owned = sums.take(out)
+            g = sums.take(out)
+            node = out.node
             if g is None:
                 continue
-            node = out.node
-            if node is None or (wanted and id(out) in wanted):
-                found.append((out, g, owned and node is None))
-            if node is None:
-                continue
-            recorder.scope = node.scope
-            try:
+            if node is None or id(out) in wanted:
+                found.append((out, g, node is None and id(out) in sums.owned))
+            if node is not None:
+                sums.owned.discard(id(out))  # the identity may soon be another tensor's
+                if record:
+                    recorder.scope = node.scope
                 pull_through(out, node, g, sums, live)
-            except KNOWN_ERRORS as error:
-                name = f"backward of {node.op.name}"
-                raise explained(error, name, node.inputs, node.params, node.scope) from error
-            if free:
-                out.node = FREED
+                if free:
+                    out.node = FREED
     finally:
         recorder.enabled, recorder.scope = before
     return found
 
 
-def pull_through(out: Tensor, node: Node, g: Any, sums: Sums, live: set[int]) -> None:
+def pull_through(out: Tensor, node: Node, g: Any, sums: Sums, live: set[int] | None) -> None:
     """From ``g``, the cotangent of ``out``, to contributions to the inputs of the operation that made it."""
-    op, inputs, params, time = node.op, node.inputs, node.params, out.time
-    values = []
-    for x in inputs:
-        if type(x) is Tensor:
-            if x.time > time:
-                raise stale(out, node, x)
-            values.append(x if sums.record else x._data)
-        else:
-            values.append(x)
-    value = out if sums.record else out._data
-    if op.joint:
-        for x, new in zip(inputs, op.joint(g, value, *values, **params), strict=True):
-            if new is not None and type(x) is Tensor and id(x) in live:
-                sums.add(x, new)
-        return
-    for x, rule in zip(inputs, op.rules):  # noqa: B905  optional inputs may be left out
-        if type(x) is Tensor and id(x) in live:
-            if rule is None:
-                name = op.input_names[op.rules.index(None)]
-                raise TypeError(f"{op.name} has no derivative with respect to its input {name!r}; detach() it")
-            sums.add(x, rule(g, value, *values, **params))
+    op, inputs, params = node.op, node.inputs, node.params
+    if sums.record:
+        value: Any = out
+        values: Any = inputs
+    else:
+        value = out._data
+        values = [x._data if type(x) is Tensor else x for x in inputs]
+    try:
+        if op.joint:
+            for x, new in zip(inputs, op.joint(g, value, *values, **params), strict=True):
+                if new is not None and type(x) is Tensor and x.requires_grad and (live is None or id(x) in live):
+                    sums.add(x, new)
+            return
+        for x, rule in zip(inputs, op.rules):  # noqa: B905  optional inputs may be left out
+            if type(x) is Tensor and x.requires_grad and (live is None or id(x) in live):
+                if rule is None:
+                    raise no_rule(node, x)
+                sums.add(x, rule(g, value, *values, **params))
+    except KNOWN_ERRORS as error:
+        raise explained(error, f"backward of {op.name}", inputs, params, node.scope) from error
 
 
-def reachable(outputs: Sequence[Tensor], wrt: Sequence[Tensor] | None) -> tuple[list[Tensor], set[int]]:
-    """The tensors that ``outputs`` were computed from and that require grad, earliest first, and their identities.
+def reachable(output: Tensor, wrt: Sequence[Tensor] | None) -> tuple[list[Tensor], set[int] | None]:
+    """The tensors that ``output`` was computed from and that require grad, earliest first.
 
-    With ``wrt``, only those that depend on one of ``wrt``.
+    With ``wrt``, only those that depend on one of ``wrt``, and the identities of these (None means all). Raises
+    RuntimeError for a graph that was freed, or in which a value was replaced after it was used.
     """
-    live, stack = {id(out): out for out in outputs}, list(outputs)
-    while stack:
-        node = stack.pop().node
+    order, seen = [output], {id(output)}
+    for out in order:  # which grows meanwhile
+        node = out.node
         if node is None:
             continue
         if node is FREED:
             raise freed()
+        time = out.time
         for x in node.inputs:
-            if type(x) is Tensor and x.requires_grad and id(x) not in live:
-                live[id(x)] = x
-                stack.append(x)
-    order = sorted(live.values(), key=by_time)
+            if type(x) is Tensor:
+                if x.time > time:
+                    raise stale(out, node, x)
+                if x.requires_grad and id(x) not in seen:
+                    seen.add(id(x))
+                    order.append(x)
+    order.sort(key=by_time)
     if wrt is None:
-        return order, set(live)
-    needed = {id(w) for w in wrt}
+        return order, None
+    live = {id(w) for w in wrt}
     for x in order:
-        if x.node and any(id(i) in needed for i in x.node.inputs):
-            needed.add(id(x))
-    return [x for x in order if id(x) in needed], needed
+        if x.node is not None and any(id(i) in live for i in x.node.inputs):
+            live.add(id(x))
+    return [x for x in order if id(x) in live], live
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -300,6 +250,12 @@ def freed() -> RuntimeError:
 FREED = Node(Op(freed, None, {}), (), {}, ())  # stands where a node was that backward has let go
 
 
+def no_rule(node: Node, x: Tensor) -> TypeError:
+    """The error for an input that requires grad where the operation has no derivative."""
+    name = node.op.input_names[next(i for i, y in enumerate(node.inputs) if y is x)]
+    return TypeError(f"it has no derivative with respect to its input {name!r}; detach() that input")
+
+
 def stale(out: Tensor, node: Node, x: Tensor) -> RuntimeError:
     """The error for a value that was replaced between forward and backward."""
     where = f" [in {describe(node.scope)}]" if node.scope else ""
@@ -309,36 +265,3 @@ def stale(out: Tensor, node: Node, x: Tensor) -> RuntimeError:
         f"optimizer step, or an assignment to .data, between forward and backward); the result of shape {out.shape} "
         "belongs to the old value: call backward() before changing parameters, or compute the loss again"
     )
-
-
-def scatter(buffer: Array, value: Array, arrays: tuple[Any, ...], key: tuple[Any, ...]) -> None:
-    """Add ``value`` in place to ``buffer`` at the index that ``key`` and ``arrays`` make; repeated indices add up."""
-    if any(a.dtype.kind == "b" for a in arrays):  # a mask selects no element twice
-        buffer[fill(key, arrays)] += value
-    elif key == (ARRAY,) and buffer.ndim > 1 and arrays[0].size > MANY_ROWS:
-        scatter_rows(buffer, value, arrays[0])
-    else:
-        np.add.at(buffer, fill(key, arrays), value)
-
-
-MANY_ROWS = 32  # from here on sorting the rows costs less than np.add.at
-
-
-def scatter_rows(buffer: Array, value: Array, index: Array) -> None:
-    """``buffer[index[n]] += value[n]`` for all n: the rows of each target brought together, each group summed once.
-
-    A group is summed as a product with ones, which BLAS does several times as fast as ``np.add.reduceat``.
-    """
-    index = index.reshape(-1) % len(buffer)
-    order = np.argsort(index, kind="stable")
-    rows = value.reshape(index.size, -1)[order]
-    targets, starts = np.unique(index[order], return_index=True)
-    flat, ones = buffer.reshape(len(buffer), -1), np.ones(index.size, rows.dtype)
-    for target, start, stop in zip(targets, starts, [*starts[1:], index.size], strict=True):
-        flat[target] += np.dot(ones[start:stop], rows[start:stop])
-
-
-def fill(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A getitem key with its index arrays in place."""
-    rest = iter(arrays)
-    return tuple(next(rest) if part is ARRAY else part for part in key)

@@ -113,19 +113,23 @@ class Op:
             return data  # type: ignore[no-any-return]  # arrays in, array out
         if type(data) is not np.ndarray:  # NumPy gives 0-d results as scalars
             data = np.asarray(data)
-        data.setflags(False)
+        data.setflags(False)  # write=False, by position: a third of the time; tensor.py says why
         out = Tensor.__new__(Tensor)
         out._data = data
         out.time = next(clock)
-        out.grad = out.name = out.node = None
-        out.requires_grad = record = record and self.differentiable and thread.recorder.enabled
-        if record:
-            recorder = thread.recorder
+        out.grad = out.name = None
+        recorder = thread.recorder
+        if record and recorder.enabled and self.differentiable:
             if has_array:
                 inputs = tuple(snapshot(x) for x in inputs)
+            out.requires_grad = True
             out.node = Node(self, inputs, params, recorder.scope)
-            for observe in recorder.observers:
-                observe(out)
+            if recorder.observers:
+                for observe in recorder.observers:
+                    observe(out)
+        else:
+            out.requires_grad = False
+            out.node = None
         return out
 
     def misfit(self, x: object, inputs: Sequence[object]) -> TypeError:

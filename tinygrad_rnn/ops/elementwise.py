@@ -42,8 +42,13 @@ def neg(x: Value) -> Array:
     return np.negative(x)
 
 
+def pow_x(g: Value, out: Value, x: Value, y: Value) -> Value:
+    """g y x^(y-1). At 0⁰ alone another base stands for x, so that y = 0 makes the product 0."""
+    return g * y * pow(where(mul(equal(x, 0), equal(y, 0)), 1, x), y - 1)
+
+
 @op(
-    x=lambda g, out, x, y: g * y * pow(x, where(equal(y, 0), 1, sub(y, 1))),
+    x=pow_x,
     y=lambda g, out, x, y: g * out * log(where(equal(x, 0), 1, x)),
 )
 def pow(x: Value, y: Value) -> Array:
@@ -93,13 +98,9 @@ def tanh(x: Value) -> Array:
 @op(x=lambda g, out, x: g * (out - out * out))
 def sigmoid(x: Value) -> Array:
     """1 / (1 + exp(-x)), without overflow, and with full relative precision for large negative x."""
-    e = np.negative(x)
-    e = np.asarray(np.exp(np.minimum(e, LARGEST_EXPONENT.get(e.dtype, 709), out=e if e.ndim else None)))
-    e += 1
-    return np.reciprocal(e, out=e)
-
-
-LARGEST_EXPONENT = {np.dtype(code): int(np.log(np.finfo(code).max)) for code in "efd"}  # exp of more is infinite
+    e = np.asarray(np.minimum(x, 40 if getattr(x, "itemsize", 8) > 2 else 11))  # beyond, the result rounds to 1
+    e = np.exp(e, out=e if e.dtype.kind == "f" else None)
+    return np.divide(e, 1 + e)
 
 
 @op(x=lambda g, out, x: where(greater(out, 0), g, 0))

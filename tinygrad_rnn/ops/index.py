@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.backward import At, fill, scatter
+from tinygrad_rnn.contributions import At, add_at, fill
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
 from tinygrad_rnn.tensor import ARRAY, Array
@@ -30,10 +30,7 @@ def scatter_add(x: Value, *arrays: Value, key: tuple[Any, ...], shape: tuple[int
     array([5., 0., 2.])
     """
     out = np.zeros(shape, x.dtype)
-    if arrays:
-        scatter(out, x, arrays, key)
-    else:
-        out[key] += x
+    add_at(out, x, arrays, key)
     return out
 
 

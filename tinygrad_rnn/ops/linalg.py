@@ -6,7 +6,7 @@ from string import ascii_letters
 
 import numpy as np
 
-from tinygrad_rnn.backward import Rows
+from tinygrad_rnn.contributions import Rows
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
 from tinygrad_rnn.ops.index import scatter_add

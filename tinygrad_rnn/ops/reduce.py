@@ -127,10 +127,13 @@ def cumsum(x: Value, *, axis: int) -> Array:
 
 
 def shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
-    """x minus its largest element over ``axis``, and that element; safe to exponentiate.
+    """x less a shift that makes it safe to exponentiate, and the shift.
 
-    A slice that is -inf throughout stays so. One that reaches +inf becomes 0 at its infinite elements, -inf at others.
+    The shift is the largest element over ``axis``, or the largest of all if that leaves no exponential near 0 (much
+    quicker to find). A slice that is -inf throughout stays so; one that reaches +inf becomes 0 there, -inf elsewhere.
     """
+    if x.size and x.min() > (top := x.max()) - 64:  # exp(-64) is far from underflow, even in float32
+        return x - top, top
     top = np.max(x, axis, keepdims=True, initial=-np.inf)
     finite = np.isfinite(top)
     if finite.all():
@@ -139,16 +142,23 @@ def shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
     return x - np.where(finite, top, 0).astype(x.dtype), top
 
 
+def total(e: Array, axis: Axes) -> Array:
+    """The sum over ``axis``, kept with length 1; over the last one as a product with ones, several times as fast."""
+    if axis in {-1, e.ndim - 1} and e.ndim > 1:
+        return np.matmul(e, np.ones((e.shape[-1], 1), e.dtype))
+    return np.sum(e, axis, keepdims=True)
+
+
 @op(x=lambda g, out, x, *, axis=None, keepdims=False: keep(g, x, axis) * softmax(x, axis=axis))
 def logsumexp(x: Value, *, axis: Axes = None, keepdims: bool = False) -> Array:
-    """Log Σ exp(x) over ``axis``, without overflow.
+    """log Σ exp(x) over ``axis``, without overflow.
 
     >>> round(float(logsumexp(np.array([1e4, 1e4]))) - 1e4, 9)
     0.693147181
     """
     low, top = shifted(x, axis)
-    total = np.sum(np.exp(low), axis, keepdims=True)
-    out = np.where(total > 0, np.log(np.where(total > 0, total, 1)).astype(x.dtype) + top, -np.inf).astype(x.dtype)
+    e = total(np.exp(low), axis)
+    out = np.where(e > 0, np.log(nonzero(e)) + top, -np.inf).astype(x.dtype)
     return out if keepdims else np.squeeze(out, tuple(range(x.ndim)) if axis is None else axis)
 
 
@@ -166,7 +176,7 @@ def softmax(x: Value, *, axis: Axes = -1) -> Array:
     array([0., 1., 0.])
     """
     e = np.exp(shifted(x, axis)[0])
-    return e / nonzero(np.sum(e, axis, keepdims=True))
+    return e / nonzero(total(e, axis))
 
 
 @op(x=lambda g, out, x, *, axis=-1: g - exp(out) * g.sum(axis=axis, keepdims=True))
@@ -177,5 +187,4 @@ def log_softmax(x: Value, *, axis: Axes = -1) -> Array:
     array([    0., -10000.])
     """
     low, _ = shifted(x, axis)
-    total = np.sum(np.exp(low), axis, keepdims=True)
-    return low - np.log(nonzero(total))
+    return low - np.log(nonzero(total(np.exp(low), axis)))

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
+from tinygrad_rnn.ops.index import getitem
 from tinygrad_rnn.tensor import Array, Tensor
 
 
@@ -112,13 +113,14 @@ def split(x: Tensor, sections: int | list[int], *, axis: int = 0) -> list[Tensor
     >>> [part.shape for part in split(Tensor(np.zeros((2, 12))), 4, axis=1)]
     [(2, 3), (2, 3), (2, 3), (2, 3)]
     """
-    length = x.shape[axis]
-    sizes = [length // sections] * sections if isinstance(sections, int) else sections
-    if sum(sizes) != length:
+    length, lead, start = x.shape[axis], (slice(None),) * (axis % x.ndim), 0
+    parts = []
+    for size in [length // sections] * sections if isinstance(sections, int) else sections:
+        parts.append(getitem(x, key=(*lead, slice(start, start + size))))
+        start += size
+    if start != length:
         raise ValueError(f"split: axis {axis} of shape {x.shape} can't be cut into {sections}")
-    lead: tuple[Any, ...] = (slice(None),) * (axis % x.ndim)
-    ends = np.cumsum(sizes).tolist()
-    return [x[(*lead, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)]
+    return parts
 
 
 def unstack(x: Tensor, *, axis: int = 0) -> list[Tensor]:

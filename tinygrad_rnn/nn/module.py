@@ -1,0 +1,111 @@
+"""Modules: objects that hold parameters and other modules, and compute with them inside a named scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_rnn.scope import scope
+from tinygrad_rnn.tensor import Array, Tensor, closest
+
+
+class Module:
+    """The base of all layers: write ``__init__`` and ``forward``, and call the module.
+
+    Tensors set as attributes are its parameters, modules (also in lists) its children. Both are found by looking at
+    the attributes, in the order in which they were set. Calling the module runs ``forward`` inside a scope named
+    after the attribute that holds it (a module that no other holds: after its class).
+
+    >>> class Affine(Module):
+    ...     def __init__(self) -> None:
+    ...         self.weight = Tensor(np.ones((3, 2)), requires_grad=True)
+    ...
+    ...     def forward(self, x: Tensor) -> Tensor:
+    ...         return x @ self.weight.T
+    >>> affine = Affine()
+    >>> affine(Tensor(np.ones((5, 2)))).shape, [name for name, _ in affine.named_parameters()]
+    ((5, 3), ['weight'])
+    """
+
+    training = True
+    scope_name: str | None = None  # the attribute that holds this module
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes: to be written by each subclass."""
+        raise TypeError(f"{type(self).__name__} defines no forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """``forward``, inside the module's scope."""
+        with scope(self.scope_name or type(self).__name__.lower()):
+            return self.forward(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and value.name is None:
+            value.name = name
+        object.__setattr__(self, name, value)
+        for child_name, child in children_in(name, value):
+            child.__dict__["scope_name"] = child_name
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules held directly, with their names; those in a list are called ``name.0``, ``name.1``, ..."""
+        for name, value in vars(self).items():
+            yield from children_in(name, value)
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter with its name, such as ``lstm.weight_ih_l0``; one that is shared comes under each name."""
+        yield from ((name, value) for name, value in vars(self).items() if isinstance(value, Tensor))
+        for child_name, child in self.children():
+            yield from ((f"{child_name}.{name}", value) for name, value in child.named_parameters())
+
+    def parameters(self) -> list[Tensor]:
+        """Every parameter once, in the order of ``named_parameters``."""
+        return list({id(value): value for _, value in self.named_parameters()}.values())
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch this module and all below to training (dropout at work) or, with False, to evaluation."""
+        self.training = mode
+        for _, child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: ``train(False)``."""
+        return self.train(mode=False)
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of every parameter's value under its name: the names and shapes of PyTorch."""
+        return {name: value.data.copy() for name, value in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the values of ``state`` over; dtypes are converted to the parameters' own.
+
+        Raises KeyError for a name that is missing or unknown (the closest known one is named), and ValueError for a
+        shape that differs; then no parameter has been changed.
+        """
+        own = dict(self.named_parameters())
+        for name in state:
+            if name not in own:
+                raise KeyError(f"load_state_dict: there is no parameter {name!r}{closest(name, list(own))}")
+        for name, value in own.items():
+            if name not in state:
+                raise KeyError(f"load_state_dict: the value of parameter {name!r} is missing")
+            if np.shape(state[name]) != value.shape:
+                seen = np.shape(state[name])
+                raise ValueError(f"load_state_dict: {name!r} has shape {value.shape}, the value given {seen}")
+        for name, value in own.items():
+            value.data = state[name]
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}: {child!r}".replace("\n", "\n  ") for name, child in self.children()]
+        own = ", ".join(f"{n}{list(v.shape)}" for n, v in vars(self).items() if isinstance(v, Tensor))
+        return f"{type(self).__name__}({own}" + ("\n" + "\n".join(lines) + "\n)" if lines else ")")
+
+
+def children_in(name: str, value: object) -> Iterator[tuple[str, Module]]:
+    """The modules in the attribute ``name``: its value, or the elements of its value."""
+    if isinstance(value, Module):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        yield from ((f"{name}.{i}", child) for i, child in enumerate(value) if isinstance(child, Module))
