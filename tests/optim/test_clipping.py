@@ -105,6 +105,14 @@ def test_tensors_without_gradient_are_skipped_and_repeated_ones_count_once() -> 
     assert clip_grad_norm([], 1.0) == 0
 
 
+@each_target
+@pytest.mark.parametrize("norm_type", [0.5, 1, 2, 3, math.inf])
+def test_gradients_without_elements(target: Callable[[list[Tensor]], Any], norm_type: float) -> None:
+    tensors = with_gradients(np.zeros((0, 3)), [3.0], np.zeros(0))
+    assert clip_grad_norm(target(tensors), 1.0, norm_type) == pytest.approx(3, rel=1e-15)
+    assert clip_grad_norm(target(tensors[:1]), 1.0, norm_type) == 0
+
+
 def test_a_single_tensor_is_one_tensor_not_its_rows() -> None:
     (w,) = with_gradients([[3.0], [4.0]])
     assert clip_grad_norm(w, 1.0) == 5

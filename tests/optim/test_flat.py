@@ -183,6 +183,15 @@ def test_a_gradient_of_another_shape_is_an_error() -> None:
         optimizer.step()
 
 
+def test_a_gradient_of_another_kind_is_an_error() -> None:
+    a = leaf(2)
+    optimizer = SGD([a], lr=0.5)
+    a.grad = np.zeros(2, complex)
+    with pytest.raises(TypeError, match="complex128"):
+        optimizer.step()
+    assert a.data.tolist() == [1, 2]
+
+
 def integers_requiring_grad() -> Tensor:
     t = Tensor([1, 2])
     t.requires_grad = True

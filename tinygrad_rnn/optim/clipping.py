@@ -113,4 +113,5 @@ def total_norm(arrays: list[Array], order: float) -> float:
 def norm_of_norms(arrays: list[Array], order: float) -> float:
     """The norm of the vector of the arrays' norms, which is that of all their elements together."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.linalg.norm([np.linalg.norm(a.reshape(-1), order) for a in arrays], order)) if arrays else 0.0
+        norms = [float(np.linalg.norm(a.reshape(-1), order)) for a in arrays if a.size] or [0.0]
+        return float(norms[0] if len(norms) == 1 else np.linalg.norm(norms, order))

@@ -21,10 +21,10 @@ class FlatParameters:
     ``parameters`` are floating-point leaves of one dtype. One that comes twice counts once, one that does not require
     grad is left as it is. ``tensors`` are those that remain, in the order given.
 
-    From then on ``tensor.data`` and ``tensor.grad`` are windows on memory that changes with every step and every
-    ``zero_grad``: copy what is to be kept. Graphs recorded before refuse backward. Both attributes may still be
-    assigned to: ``gather`` brings back whatever it finds there. So several buffers may even hold the same tensor. Each
-    finds its present value and gradient, and the memory is that of the last one to gather.
+    From then on ``tensor.data`` (with it ``tensor.detach()``) and ``tensor.grad`` are windows on memory that changes
+    with every step and every ``zero_grad``: copy what is to be kept. Graphs recorded before refuse backward. Both
+    attributes may still be assigned to: ``gather`` brings back whatever it finds there. So several buffers may even
+    hold the same tensor. Each finds its present value and gradient, and the memory is that of the last one to gather.
 
     >>> w, b = Tensor([[1.0, 2.0]], requires_grad=True), Tensor(3.0, requires_grad=True)
     >>> flat = FlatParameters([w, b])
