@@ -143,7 +143,8 @@ class Subject:
                     continue
                 row, column = (int(n) for n in np.unravel_index(excess.argmax(), excess.shape))
                 raise GradcheckError(
-                    f"gradcheck of {titled(self.name, out)}: the derivative of {element(f'output {k}', row, out.shape)} "
+                    f"gradcheck of {titled(self.name, out)}: "
+                    f"the derivative of {element(f'output {k}', row, out.shape)} "
                     f"with respect to {element(self.names[i], column, x.shape)} is wrong\n"
                     f"  analytic   {analytic[row, column]:.12g}\n"
                     f"  numerical  {numerical[k][row, column]:.12g}\n"
