@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
-from tinygrad_rnn.ops.reduce import shifted, softmax, softmax_rule, total
+from tinygrad_rnn.ops.reduce import nonzero, shifted, softmax, softmax_rule, total
 from tinygrad_rnn.tensor import Array, plain
 
 IGNORED = -100  # the target that PyTorch's cross_entropy skips by default
@@ -85,12 +85,13 @@ def cross_entropy(
     >>> round(float(cross_entropy(np.zeros((1, 4)), np.array([2]))), 6)  # nats of a uniform choice: log 4
     1.386294
     """
-    check_targets(logits, targets, ignore_index)
+    check_targets(logits, targets, weight, ignore_index)
     rows = logits.reshape(-1, logits.shape[-1])
     safe, scale = row_weights(targets, weight, ignore_index, rows.dtype)
     low, _ = shifted(rows, -1)
     picked = low[np.arange(len(low)), safe]
-    losses = (np.log(total(np.exp(low, out=low), -1)[:, 0]) - picked) * scale
+    losses = np.log(nonzero(total(np.exp(low, out=low), -1)[:, 0])) - picked
+    losses = np.where(scale, losses, 0) * scale  # an infinite loss that counts nothing would make NaN
     if reduction == "mean":
         weights = scale.sum()
         if not weights:
@@ -107,12 +108,15 @@ def row_weights(targets: Array, weight: Array | None, ignore_index: int, dtype: 
     return safe, counts.astype(dtype) if weight is None else (counts * weight[safe]).astype(dtype)
 
 
-def check_targets(logits: Array, targets: Array, ignore_index: int) -> None:
-    """Raise ValueError or TypeError unless ``targets`` are class indices for ``logits``."""
-    if targets.dtype.kind not in "iu":
-        raise TypeError(f"targets are class indices, so integers, but these are {targets.dtype}")
-    if targets.shape != logits.shape[:-1]:
+def check_targets(logits: Array, targets: Array, weight: Array | None, ignore_index: int) -> None:
+    """Raise ValueError or TypeError unless ``targets`` are class indices for ``logits``, and ``weight`` has V."""
+    dtype = getattr(targets, "dtype", type(targets))
+    if getattr(dtype, "kind", "") not in {"i", "u"}:
+        raise TypeError(f"targets are class indices, so an array of integers, but these are {dtype}")
+    if not logits.ndim or targets.shape != logits.shape[:-1]:
         raise ValueError("targets have the shape of logits [..., V] without its last axis")
+    if weight is not None and np.shape(weight) != logits.shape[-1:]:
+        raise ValueError(f"weight has one number for each of the {logits.shape[-1]} classes")
     if targets.size and (targets.min() < 0 or targets.max() >= logits.shape[-1]):
         wrong = (targets != ignore_index) & ((targets < 0) | (targets >= logits.shape[-1]))
         for at in np.argwhere(wrong)[:1].tolist():
