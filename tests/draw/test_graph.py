@@ -48,10 +48,12 @@ def test_every_operation_once_and_every_input_an_edge(case: tuple[list[Tensor], 
 
 def test_a_leaf_is_one_node_and_constants_are_nodes_of_their_own() -> None:
     x = Tensor([1.0, 2.0], requires_grad=True, name="x")
-    graph = collect([x * 2.0 + x * np.ones(2) + Tensor([3.0, 4.0], name="y")])
+    two = 2.0
+    graph = collect([x * two * two + x * np.ones(2) + Tensor([3.0, 4.0], name="y")])
     leaves = [node for node in graph.nodes if isinstance(node, Leaf)]
     assert [(leaf.kind, leaf.name, leaf.shape, leaf.value) for leaf in leaves] == [
         ("parameter", "x", (2,), ""),
+        ("constant", "", (), "2"),
         ("constant", "", (), "2"),
         ("constant", "", (2,), ""),
         ("input", "y", (2,), ""),

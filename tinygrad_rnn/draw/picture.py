@@ -91,7 +91,8 @@ class Picture:
         """The names of the inputs of operation ``i``; leaves that are not yet in its scope are drawn there."""
         nodes, scope = self.graph.nodes, operation.scope
         keys: list[Key] = []
-        beside = None  # the first parameter that this operation alone uses: it stands below or above, not to the left
+        stepping = any(isinstance(part, int) for part in scope)
+        beside: list[str] = []  # leaves that only this operation uses: one of them may stand below or above it
         for source in operation.inputs:
             key: Key = source, None
             if isinstance(x := nodes[source], Leaf):
@@ -99,13 +100,13 @@ class Picture:
                 key = source, (scope if uses <= MOST_USES else i)
                 if key not in self.drawn:
                     self.drawn[key] = self.node(x, scope)
-                if x.kind == "parameter" and not 1 < uses <= MOST_USES:
-                    beside = beside or self.drawn[key]
+                if not 1 < uses <= MOST_USES and (x.kind == "parameter" or not stepping):  # a step's branches are dense
+                    beside.append(self.drawn[key])
             keys.append(key)
         if beside and any(isinstance(nodes[source], Operation) for source in operation.inputs):
             with self.sheet(scope).subgraph() as column:
                 column.attr(rank="same")
-                column.node(beside)
+                column.node(beside[0])
                 column.node(self.drawn[i, None])
         return [self.drawn[key] for key in keys]
 
