@@ -34,7 +34,14 @@ def scatter_add(x: Value, *arrays: Value, key: tuple[Any, ...], shape: tuple[int
     return out
 
 
-@op(x=lambda g, out, x, indices, *, axis=0: At(g, (indices,), (slice(None),) * (axis % x.ndim) + (ARRAY,), x.shape))
+def take_rule(g: Value, out: Value, x: Value, indices: Value, *, axis: int = 0) -> At:
+    """g at the indices that it was taken from."""
+    if isinstance(indices, int):
+        indices = np.asarray(indices)
+    return At(g, (indices,), (slice(None),) * (axis % x.ndim) + (ARRAY,), x.shape)
+
+
+@op(x=take_rule)
 def take(x: Value, indices: Value, *, axis: int = 0) -> Array:
     """The slices of ``x`` along ``axis`` at the integer ``indices``: the rows of an embedding table.
 

@@ -53,7 +53,7 @@ def linear(x: Value, weight: Value, bias: Value = None) -> Array:
 @op(x=lambda g, out, x, y: g * y, y=lambda g, out, x, y: g * x)
 def dot(x: Value, y: Value) -> Array:
     """The inner product of two vectors of equal length."""
-    if not x.ndim == y.ndim == 1:
+    if not np.ndim(x) == np.ndim(y) == 1:
         raise ValueError("dot takes two vectors; use matmul")
     return np.dot(x, y)
 
@@ -61,7 +61,7 @@ def dot(x: Value, y: Value) -> Array:
 @op(x=lambda g, out, x, y: g @ y, y=lambda g, out, x, y: x @ g)
 def outer(x: Value, y: Value) -> Array:
     """The outer product [I, J] of vectors [I] and [J]."""
-    if not x.ndim == y.ndim == 1:
+    if not np.ndim(x) == np.ndim(y) == 1:
         raise ValueError("outer takes two vectors")
     return np.outer(x, y)
 

@@ -68,23 +68,33 @@ def centred(x: Value, axis: Axes) -> Value:
     return x - x.mean(axis=axis, keepdims=True)
 
 
+def freedom(shape: tuple[int, ...], axis: Axes, ddof: int) -> int:
+    """The divisor of a variance, n - ddof. Raises ValueError if there are too few elements for it."""
+    n = count(shape, axis)
+    if n <= ddof:
+        raise ValueError(f"with ddof={ddof} there must be more than {ddof} elements over the axis, but there are {n}")
+    return n - ddof
+
+
 @op(
     x=lambda g, out, x, *, axis=None, keepdims=False, ddof=0: (
-        keep(g, x, axis) * centred(x, axis) * (2 / (count(x.shape, axis) - ddof))
+        keep(g, x, axis) * centred(x, axis) * (2 / freedom(x.shape, axis, ddof))
     )
 )
 def var(x: Value, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Array:
     """The variance over ``axis``, with divisor n - ddof (0 as in NumPy; PyTorch's default is 1)."""
+    freedom(x.shape, axis, ddof)
     return np.var(x, axis, keepdims=keepdims, ddof=ddof)
 
 
 @op(
     x=lambda g, out, x, *, axis=None, keepdims=False, ddof=0: (
-        keep(g / nonzero(out), x, axis) * centred(x, axis) * (1 / (count(x.shape, axis) - ddof))
+        keep(g / nonzero(out), x, axis) * centred(x, axis) * (1 / freedom(x.shape, axis, ddof))
     )
 )
 def std(x: Value, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Array:
     """The standard deviation over ``axis``, with divisor n - ddof. Where it is 0, the subgradient is 0, not NaN."""
+    freedom(x.shape, axis, ddof)
     return np.std(x, axis, keepdims=keepdims, ddof=ddof)
 
 
@@ -132,6 +142,8 @@ def shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
     The shift is the largest element over ``axis``, or the largest of all if that leaves no exponential near 0 (much
     quicker to find). A slice that is -inf throughout stays so; one that reaches +inf becomes 0 there, -inf elsewhere.
     """
+    if x.dtype.kind != "f":
+        x = x.astype(float)
     if x.size and x.min() > (top := x.max()) - 64:  # exp(-64) is far from underflow, even in float32
         return x - top, top
     top = np.max(x, axis, keepdims=True, initial=-np.inf)
@@ -158,7 +170,7 @@ def logsumexp(x: Value, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """
     low, top = shifted(x, axis)
     e = total(np.exp(low), axis)
-    out = np.where(e > 0, np.log(nonzero(e)) + top, -np.inf).astype(x.dtype)
+    out = np.where(e > 0, np.log(nonzero(e)) + top, -np.inf)
     return out if keepdims else np.squeeze(out, tuple(range(x.ndim)) if axis is None else axis)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -113,17 +115,29 @@ def split(x: Tensor, sections: int | list[int], *, axis: int = 0) -> list[Tensor
     >>> [part.shape for part in split(Tensor(np.zeros((2, 12))), 4, axis=1)]
     [(2, 3), (2, 3), (2, 3), (2, 3)]
     """
-    length, lead, start = x.shape[axis], (slice(None),) * (axis % x.ndim), 0
-    parts = []
-    for size in [length // sections] * sections if isinstance(sections, int) else sections:
-        parts.append(getitem(x, key=(*lead, slice(start, start + size))))
-        start += size
-    if start != length:
-        raise ValueError(f"split: axis {axis} of shape {x.shape} can't be cut into {sections}")
-    return parts
+    lead = before("split", x, axis)
+    sizes = sections if isinstance(sections, int) else tuple(sections)
+    return [getitem(x, key=(*lead, part)) for part in parts(x.shape[axis], sizes)]
+
+
+@lru_cache(maxsize=1024)
+def parts(length: int, sections: int | tuple[int, ...]) -> list[slice]:
+    """The slices into which ``split`` cuts an axis of ``length``: a recurrent layer asks for the same at each step."""
+    sizes = (length // sections,) * sections if isinstance(sections, int) else sections
+    ends = list(accumulate(sizes, initial=0))
+    if ends[-1] != length or min(sizes, default=0) < 0:
+        raise ValueError(f"split: an axis of length {length} can't be cut into {sections}")
+    return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def unstack(x: Tensor, *, axis: int = 0) -> list[Tensor]:
     """The slices of ``x`` along ``axis``, without that axis: ``unstack(x)[t]`` is ``x[t]``."""
-    lead: tuple[Any, ...] = (slice(None),) * (axis % x.ndim)
+    lead = before("unstack", x, axis)
     return [x[(*lead, i)] for i in range(x.shape[axis])]
+
+
+def before(name: str, x: Tensor, axis: int) -> tuple[Any, ...]:
+    """A key that selects everything on the axes before ``axis``. Raises ValueError if there is no such axis."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"{name}: axis {axis} is out of bounds for shape {x.shape}")
+    return (slice(None),) * (axis % x.ndim)
