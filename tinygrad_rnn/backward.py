@@ -12,7 +12,7 @@ are there: see contributions.py.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from tinygrad_rnn.tensor import Node, Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ndarray = np.ndarray
 by_time = attrgetter("time")
 
 
@@ -57,18 +58,12 @@ class Sums:
             if type(total) is np.ndarray:  # not a Tensor, nor a scalar, which can't be added to in place
                 self.owned.add(key)
 
-    def take(self, x: Tensor) -> Any:
-        """The complete cotangent of ``x``; None if it got none."""
-        key = id(x)
-        total = self.dense.pop(key, None)
-        if key in self.slices:
-            new = At.total(self.slices.pop(key))
-            total = new if total is None else total + new
-            self.owned.add(key)
-        if key in self.rows:
-            new = Rows.total(self.rows.pop(key))
-            total = new if total is None else total + new
-            self.owned.add(key)
+    def complete(self, key: int, total: Any) -> Any:
+        """``total``, the expanded part of the cotangent of the tensor ``key``, with what was kept unexpanded added."""
+        for new in (At.total(self.slices.pop(key, ())), Rows.total(self.rows.pop(key, ()))):
+            if new is not None:
+                total = new if total is None else total + new
+        self.owned.add(key)
         return total
 
 
@@ -122,56 +117,61 @@ def gradients(
 def walk(
     output: Tensor, seed: Any, wrt: Sequence[Tensor] | None, *, record: bool, free: bool
 ) -> list[tuple[Tensor, Any, bool]]:
-    """Pull ``seed``, the cotangent of ``output``, back: (tensor, cotangent, owned) for each leaf or each of ``wrt``."""
+    """Pull ``seed``, the cotangent of ``output``, back: (tensor, cotangent, owned) for each leaf or each of ``wrt``.
+
+    This is the loop that runs once per recorded operation, so it is one piece: calls would cost as much as its work.
+    """
     order, live = reachable(output, wrt)
     wanted = {id(w) for w in wrt or ()}
     sums, found, recorder = Sums(record=record), [], thread.recorder
+    dense, slices, rows, owned = sums.dense, sums.slices, sums.rows, sums.owned
+    op, inputs, params, scope = FREED
     before = recorder.enabled, recorder.scope
     sums.add(output, seed)
     try:
         recorder.enabled = record
         while order:
             out = order.pop()
-            g = sums.take(out)
-            node = out.node
+            key = id(out)
+            g = dense.pop(key, None)
+            if key in slices or key in rows:
+                g = sums.complete(key, g)
             if g is None:
                 continue
-            if node is None or id(out) in wanted:
-                found.append((out, g, node is None and id(out) in sums.owned))
-            if node is not None:
-                sums.owned.discard(id(out))  # the identity may soon be another tensor's
-                if record:
-                    recorder.scope = node.scope
-                pull_through(out, node, g, sums, live)
-                if free:
-                    out.node = FREED
+            if out._made is None or key in wanted:
+                found.append((out, g, out._made is None and key in owned))
+                if out._made is None:
+                    continue
+            owned.discard(key)  # this identity may soon be another tensor's
+            op, inputs, params, scope = out._made
+            value: Any = out
+            values: Any = inputs
+            if record:
+                recorder.scope = scope
+            else:
+                value, values = out._data, []
+                for x in inputs:
+                    values.append(x._data if type(x) is Tensor else x)
+            contributions = op.joint(g, value, *values, **params) if op.joint else op.rules
+            for x, part in zip(inputs, contributions):  # noqa: B905  optional inputs may be left out
+                if type(x) is Tensor and x.requires_grad and (live is None or id(x) in live):
+                    if op.joint:
+                        new = part
+                    elif part is None:
+                        raise no_rule(op, inputs, x)
+                    else:
+                        new = part(g, value, *values, **params)
+                    if type(new) is ndarray and id(x) not in dense and new.shape == x._data.shape:
+                        dense[id(x)] = new  # the most frequent case
+                    elif new is not None:
+                        sums.add(x, new)
+            if free:
+                out._made = FREED
+    except KNOWN_ERRORS as error:
+        raise explained(error, f"backward of {op.name}", inputs, params, scope) from error
     finally:
         recorder.enabled, recorder.scope = before
     return found
-
-
-def pull_through(out: Tensor, node: Node, g: Any, sums: Sums, live: set[int] | None) -> None:
-    """From ``g``, the cotangent of ``out``, to contributions to the inputs of the operation that made it."""
-    op, inputs, params = node.op, node.inputs, node.params
-    if sums.record:
-        value: Any = out
-        values: Any = inputs
-    else:
-        value = out._data
-        values = [x._data if type(x) is Tensor else x for x in inputs]
-    try:
-        if op.joint:
-            for x, new in zip(inputs, op.joint(g, value, *values, **params), strict=True):
-                if new is not None and type(x) is Tensor and x.requires_grad and (live is None or id(x) in live):
-                    sums.add(x, new)
-            return
-        for x, rule in zip(inputs, op.rules):  # noqa: B905  optional inputs may be left out
-            if type(x) is Tensor and x.requires_grad and (live is None or id(x) in live):
-                if rule is None:
-                    raise no_rule(node, x)
-                sums.add(x, rule(g, value, *values, **params))
-    except KNOWN_ERRORS as error:
-        raise explained(error, f"backward of {op.name}", inputs, params, node.scope) from error
 
 
 def reachable(output: Tensor, wrt: Sequence[Tensor] | None) -> tuple[list[Tensor], set[int] | None]:
@@ -182,16 +182,16 @@ def reachable(output: Tensor, wrt: Sequence[Tensor] | None) -> tuple[list[Tensor
     """
     order, seen = [output], {id(output)}
     for out in order:  # which grows meanwhile
-        node = out.node
-        if node is None:
+        made = out._made
+        if made is None:
             continue
-        if node is FREED:
+        if made is FREED:
             raise freed()
         time = out.time
-        for x in node.inputs:
+        for x in made[1]:
             if type(x) is Tensor:
                 if x.time > time:
-                    raise stale(out, node, x)
+                    raise stale(out, x)
                 if x.requires_grad and id(x) not in seen:
                     seen.add(id(x))
                     order.append(x)
@@ -200,7 +200,7 @@ def reachable(output: Tensor, wrt: Sequence[Tensor] | None) -> tuple[list[Tensor
         return order, None
     live = {id(w) for w in wrt}
     for x in order:
-        if x.node is not None and any(id(i) in live for i in x.node.inputs):
+        if x._made is not None and any(id(i) in live for i in x._made[1]):
             live.add(id(x))
     return [x for x in order if id(x) in live], live
 
@@ -250,14 +250,15 @@ def freed() -> RuntimeError:
 FREED = Node(Op(freed, None, {}), (), {}, ())  # stands where a node was that backward has let go
 
 
-def no_rule(node: Node, x: Tensor) -> TypeError:
+def no_rule(op: Op, inputs: tuple[Any, ...], x: Tensor) -> TypeError:
     """The error for an input that requires grad where the operation has no derivative."""
-    name = node.op.input_names[next(i for i, y in enumerate(node.inputs) if y is x)]
+    name = op.input_names[next(i for i, y in enumerate(inputs) if y is x)]
     return TypeError(f"it has no derivative with respect to its input {name!r}; detach() that input")
 
 
-def stale(out: Tensor, node: Node, x: Tensor) -> RuntimeError:
-    """The error for a value that was replaced between forward and backward."""
+def stale(out: Tensor, x: Tensor) -> RuntimeError:
+    """The error for ``x``, an input of the operation that made ``out``, whose value was replaced since."""
+    node = cast("Node", out.node)
     where = f" [in {describe(node.scope)}]" if node.scope else ""
     name = f" {x.name!r}" if x.name else ""
     return RuntimeError(

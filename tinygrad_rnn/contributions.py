@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_rnn.tensor import ARRAY, Array, registry
 
 WHOLE = slice(None)
+LARGE = 512  # elements in a slice, from which on joining the slices costs less than zeros to add them to
 MANY_ROWS = 32  # from here on sorting the rows costs less than np.add.at
 
 
@@ -37,13 +38,18 @@ class At:
         return registry["scatter_add"](self.value, *self.arrays, key=self.key, shape=self.shape)
 
     @staticmethod
-    def total(parts: Sequence[At]) -> Array:
-        """The sum of many. Slices that tile the whole are joined; others are added to zeros in place."""
-        if (whole := joined(parts)) is not None:
+    def total(parts: Sequence[At]) -> Array | None:
+        """The sum of many; None for none. Slices that tile the whole are joined, others added to zeros in place."""
+        if not parts:
+            return None
+        if parts[0].value.size >= LARGE and (whole := joined(parts)) is not None:
             return whole
-        buffer = np.zeros(parts[0].shape, np.result_type(*{part.value.dtype for part in parts}))
+        buffer = np.zeros(parts[0].shape, parts[0].value.dtype)
         for part in parts:
-            add_at(buffer, part.value, part.arrays, part.key)
+            if part.arrays:
+                add_at(buffer, part.value, part.arrays, part.key)
+            else:
+                buffer[part.key] += part.value
         return buffer
 
 
@@ -60,10 +66,10 @@ class Rows:
         return as_rows(self.a).T @ as_rows(self.b)
 
     @staticmethod
-    def total(parts: Sequence[Rows]) -> Array:
-        """The sum of many, as one product over the rows of all."""
-        if len(parts) == 1:
-            return parts[0].dense()  # type: ignore[no-any-return]
+    def total(parts: Sequence[Rows]) -> Array | None:
+        """The sum of many, as one product over the rows of all; None for none."""
+        if len(parts) <= 1:
+            return parts[0].dense() if parts else None
         a = np.concatenate([as_rows(part.a) for part in parts])
         b = np.concatenate([as_rows(part.b) for part in parts])
         return np.matmul(a.T, b)  # type: ignore[no-any-return]

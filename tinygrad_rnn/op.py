@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_rnn.tensor import Node, Scope, Tensor, clock, closest, registry, shapes_of
+from tinygrad_rnn.tensor import Scope, Tensor, clock, closest, registry, shapes_of, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PLAIN = frozenset({int, float, bool, str, type(None), np.ndarray}) | frozenset(
     np.dtype(code).type for code in "?bBhHiIlLqQefd"
 )  # what may stand beside tensors among the inputs of an operation
+ndarray, new_tensor = np.ndarray, Tensor.__new__  # looked up once: they serve every call of every operation
 KNOWN_ERRORS = (ValueError, TypeError, IndexError)  # NumPy's ways to say that the inputs don't fit
 
 
@@ -91,17 +92,16 @@ class Op:
     def __call__(self, *inputs: Any, **params: Any) -> Tensor:
         """The result: a Tensor if any input is one (recorded if one requires grad), else an array."""
         arrays: list[Any] = []
-        has_tensor = record = has_array = False
+        record = has_array = False
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
-                has_tensor = True
                 arrays.append(x._data)
                 if x.requires_grad:
                     record = True
             elif kind in PLAIN:
                 arrays.append(x)
-                if kind is np.ndarray:
+                if kind is ndarray:
                     has_array = True
             else:
                 raise self.misfit(x, inputs)
@@ -109,33 +109,36 @@ class Op:
             data = self.forward(*arrays, **params)
         except KNOWN_ERRORS as error:
             raise explained(error, self.name, inputs, params, thread.recorder.scope) from error
-        if not has_tensor:
+        if not record and not any(type(x) is Tensor for x in inputs):
             return data  # type: ignore[no-any-return]  # arrays in, array out
-        if type(data) is not np.ndarray:  # NumPy gives 0-d results as scalars
+        if type(data) is not ndarray:  # NumPy gives 0-d results as scalars
             data = np.asarray(data)
         data.setflags(False)  # write=False, by position: a third of the time; tensor.py says why
-        out = Tensor.__new__(Tensor)
-        out._data = data
+        out = new_tensor(Tensor)
         out.time = next(clock)
         out.grad = out.name = None
         recorder = thread.recorder
         if record and recorder.enabled and self.differentiable:
             if has_array:
                 inputs = tuple(snapshot(x) for x in inputs)
+            out._data = data
             out.requires_grad = True
-            out.node = Node(self, inputs, params, recorder.scope)
+            out._made = (self, inputs, params, recorder.scope)
             if recorder.observers:
                 for observe in recorder.observers:
                     observe(out)
         else:
+            out._data = snapshot(data)  # a view of a parameter must not follow its updates
             out.requires_grad = False
-            out.node = None
+            out._made = None
         return out
 
     def misfit(self, x: object, inputs: Sequence[object]) -> TypeError:
         """The error for an input that is no tensor, array or number."""
         names = [type(i).__name__ for i in inputs]
         advice = "make it a Tensor or an array" if isinstance(x, (list, tuple)) else "give a Tensor, array or number"
+        if isinstance(x, (list, tuple)) and any(type(i) is Tensor for i in x):
+            advice = f"pass the tensors in it one by one, as in {self.name}(*xs), or join them with stack(*xs)"
         return TypeError(f"{self.name}({', '.join(names)}): an input is a {type(x).__name__}; {advice}")
 
 
@@ -161,14 +164,6 @@ def op(joint: Rule | None = None, **rules: Rule) -> Callable[[Callable[..., Any]
         return made
 
     return define
-
-
-def snapshot(x: Any) -> Any:
-    """An input as a Node keeps it: an array that its owner could still change is copied."""
-    if type(x) is np.ndarray and x.flags.writeable:
-        x = x.copy()
-        x.setflags(write=False)
-    return x
 
 
 def explained(error: Exception, name: str, inputs: Sequence[Any], params: dict[str, Any], scope: Scope) -> Exception:

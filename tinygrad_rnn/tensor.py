@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -35,16 +35,13 @@ clock = itertools.count()  # one tick for every value made or replaced; `next` i
 registry: dict[str, Op] = {}  # every operation by its name: op.py fills it, the methods below look operations up in it
 
 
-class Node:
+class Node(NamedTuple):
     """How a Tensor was made, as plain data: ``op(*inputs, **params)``, recorded inside ``scope``."""
 
-    __slots__ = ("inputs", "op", "params", "scope")
-
-    def __init__(self, op: Op, inputs: tuple[Any, ...], params: dict[str, Any], scope: Scope) -> None:
-        self.op = op
-        self.inputs = inputs
-        self.params = params
-        self.scope = scope
+    op: Op
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+    scope: Scope
 
     def __repr__(self) -> str:
         return f"Node({self.op.name}{shapes_of(self.inputs)}{f', {self.params}' if self.params else ''})"
@@ -71,10 +68,10 @@ class Tensor:
     Raises TypeError if ``requires_grad`` is asked of integers or booleans, or ``data`` is not numeric.
     """
 
-    __slots__ = ("__weakref__", "_data", "grad", "name", "node", "requires_grad", "time")
+    __slots__ = ("__weakref__", "_data", "_made", "grad", "name", "requires_grad", "time")
     __hash__ = object.__hash__
     _data: Array
-    node: Node | None
+    _made: tuple[Op, tuple[Any, ...], dict[str, Any], Scope] | None  # a Node, mostly as the bare tuple: 6x as quick
     grad: Any  # None, an array, or (after backward with create_graph=True) a Tensor
     time: int  # tick of `clock` at which the value was made or last replaced
     name: str | None  # of a parameter, for pictures and messages
@@ -97,7 +94,7 @@ class Tensor:
         array.setflags(write=False)
         self._data = array
         self.requires_grad = requires_grad
-        self.node = None
+        self._made = None
         self.grad = None
         self.time = next(clock)
         self.name = name
@@ -114,7 +111,7 @@ class Tensor:
             raise ValueError(
                 f"data: a tensor keeps its shape; this one has {self._data.shape}, the new value {array.shape}"
             )
-        if self.node is not None:
+        if self._made is not None:
             raise TypeError(
                 "data: only a leaf's value can be replaced; this tensor was computed, so compute a new one or detach()"
             )
@@ -137,6 +134,12 @@ class Tensor:
         self.time = next(clock)
 
     @property
+    def node(self) -> Node | None:
+        """How this tensor was made: its operation, inputs, parameters and scope; None for a leaf or constant."""
+        made = self._made
+        return made if made is None or type(made) is Node else Node(*made)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
         return self._data.shape  # type: ignore[no-any-return]
@@ -157,11 +160,11 @@ class Tensor:
         return self._data.dtype
 
     def detach(self) -> Tensor:
-        """A Tensor of the same value (the same memory) with no history: gradients stop here."""
+        """A Tensor of the same value with no history: gradients stop here."""
         out = Tensor.__new__(Tensor)
-        out._data = self._data
+        out._data = snapshot(self._data)
         out.requires_grad = False
-        out.node = out.grad = out.name = None
+        out._made = out.grad = out.name = None
         out.time = self.time
         return out
 
@@ -296,6 +299,8 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> Tensor:
         """NumPy's indexing: integers, slices with steps, ``...``, ``None``, integer arrays, boolean masks."""
+        if type(index) is int or type(index) is slice:
+            return registry["getitem"](self, key=(index,))
         key = index if type(index) is tuple else (index,)
         arrays = [k for k in key if not isinstance(k, STATIC_KEYS)]
         if arrays:
@@ -318,7 +323,7 @@ class Tensor:
         return registry["transpose"](self)
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802  NumPy's name
+    def mT(self) -> Tensor:
         """The tensor with its last two axes exchanged."""
         return registry["swapaxes"](self, axis1=-1, axis2=-2)
 
@@ -370,6 +375,14 @@ UFUNCS = {
 def plain(x: Any) -> Any:
     """The array inside a Tensor; anything else as it is."""
     return x._data if type(x) is Tensor else x
+
+
+def snapshot(x: Any) -> Any:
+    """``x`` in a form that stays as it is: an array that could still be changed, directly or as a view, is copied."""
+    if type(x) is np.ndarray and (x.flags.writeable or (type(x.base) is np.ndarray and x.base.flags.writeable)):
+        x = x.copy()
+        x.setflags(write=False)
+    return x
 
 
 def shapes_of(inputs: tuple[Any, ...]) -> str:

@@ -89,7 +89,7 @@ def sqrt(x: Value) -> Array:
     return np.sqrt(x)
 
 
-@op(x=lambda g, out, x: g * (1 - out * out))
+@op(x=lambda g, out, x: g - g * (out * out))
 def tanh(x: Value) -> Array:
     """The hyperbolic tangent."""
     return np.tanh(x)
@@ -98,9 +98,8 @@ def tanh(x: Value) -> Array:
 @op(x=lambda g, out, x: g * (out - out * out))
 def sigmoid(x: Value) -> Array:
     """1 / (1 + exp(-x)), without overflow, and with full relative precision for large negative x."""
-    e = np.asarray(np.minimum(x, 40 if getattr(x, "itemsize", 8) > 2 else 11))  # beyond, the result rounds to 1
-    e = np.exp(e, out=e if e.dtype.kind == "f" else None)
-    return np.divide(e, 1 + e)
+    e = np.exp(np.minimum(x, 40 if getattr(x, "itemsize", 8) > 2 else 11))  # beyond, the result rounds to 1
+    return e / (1 + e)
 
 
 @op(x=lambda g, out, x: where(greater(out, 0), g, 0))
@@ -152,9 +151,9 @@ def where(condition: Value, x: Value, y: Value) -> Value:
     return np.where(condition, x, y)
 
 
-@op(x=lambda g, out, x, *, min=-np.inf, max=np.inf: where(less(x, min), 0, where(greater(x, max), 0, g)))
-def clip(x: Value, *, min: float = -np.inf, max: float = np.inf) -> Array:
-    """x limited to [min, max]. At the limits themselves the derivative is 1 (as in PyTorch)."""
+@op(x=lambda g, out, x, *, min=None, max=None: where(equal(out, x), g, 0))
+def clip(x: Value, *, min: float | None = None, max: float | None = None) -> Array:
+    """x limited to [min, max], of which one may be None. At the limits themselves the slope is 1 (as in PyTorch)."""
     return np.clip(x, min, max)
 
 
@@ -162,7 +161,7 @@ def clip(x: Value, *, min: float = -np.inf, max: float = np.inf) -> Array:
 def astype(x: Value, *, dtype: np.dtype[Any]) -> Array:
     """x in another floating-point dtype; the gradient comes back in the dtype of x."""
     if np.dtype(dtype).kind != "f":
-        raise TypeError(f"astype: only floating-point dtypes carry gradients, not {dtype}; detach() first")
+        raise TypeError(f"only floating-point dtypes carry gradients, not {dtype}; detach() first")
     return np.asarray(x).astype(dtype)
 
 

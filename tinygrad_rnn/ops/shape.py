@@ -116,17 +116,22 @@ def split(x: Tensor, sections: int | list[int], *, axis: int = 0) -> list[Tensor
     [(2, 3), (2, 3), (2, 3), (2, 3)]
     """
     lead = before("split", x, axis)
-    sizes = sections if isinstance(sections, int) else tuple(sections)
-    return [getitem(x, key=(*lead, part)) for part in parts(x.shape[axis], sizes)]
+    slices = cuts(x.shape[axis], sections if isinstance(sections, int) else tuple(sections))
+    if slices is None:
+        raise ValueError(f"split: axis {axis} of shape {x.shape} can't be cut into {sections}")
+    return [getitem(x, key=(*lead, part)) for part in slices]
 
 
 @lru_cache(maxsize=1024)
-def parts(length: int, sections: int | tuple[int, ...]) -> list[slice]:
-    """The slices into which ``split`` cuts an axis of ``length``: a recurrent layer asks for the same at each step."""
+def cuts(length: int, sections: int | tuple[int, ...]) -> list[slice] | None:
+    """The slices into which ``split`` cuts an axis of ``length``, or None if they don't make it up.
+
+    Kept, because a recurrent layer asks for the same at each step.
+    """
     sizes = (length // sections,) * sections if isinstance(sections, int) else sections
     ends = list(accumulate(sizes, initial=0))
     if ends[-1] != length or min(sizes, default=0) < 0:
-        raise ValueError(f"split: an axis of length {length} can't be cut into {sections}")
+        return None
     return [slice(start, end) for start, end in pairwise(ends)]
 
 
