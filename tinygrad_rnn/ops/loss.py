@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
-from tinygrad_rnn.ops.reduce import nonzero, shifted, softmax, softmax_rule, total
+from tinygrad_rnn.ops.reduce import TINY, shifted, softmax, softmax_rule, total
 from tinygrad_rnn.tensor import Array, plain
 
 IGNORED = -100  # the target that PyTorch's cross_entropy skips by default
@@ -62,9 +62,9 @@ def cross_entropy_rule(
     """Each row's softmax error, scaled by the row's weight in the loss."""
     rows = logits.reshape(-1, logits.shape[-1])
     safe, scale = row_weights(plain(targets), plain(weight), ignore_index, rows.dtype)
-    if reduction == "mean":
-        scale = scale / scale.sum()
-    return (softmax_error(rows, safe) * (g.reshape(-1, 1) * scale[:, None])).reshape(logits.shape)
+    share = 1 / (safe.size if scale is None else scale.sum()) if reduction == "mean" else 1
+    factor = g.reshape(-1, 1) * (share if scale is None else scale[:, None] * share)
+    return (softmax_error(rows, safe) * factor).reshape(logits.shape)
 
 
 @op(logits=cross_entropy_rule)
@@ -90,20 +90,25 @@ def cross_entropy(
     safe, scale = row_weights(targets, weight, ignore_index, rows.dtype)
     low, _ = shifted(rows, -1)
     picked = low[np.arange(len(low)), safe]
-    losses = np.log(nonzero(total(np.exp(low, out=low), -1)[:, 0])) - picked
-    losses = np.where(scale, losses, 0) * scale  # an infinite loss that counts nothing would make NaN
+    losses = np.log(np.maximum(total(np.exp(low, out=low), -1)[:, 0], TINY)) - picked
+    if scale is not None:
+        losses = np.where(scale, losses, 0) * scale  # an infinite loss that counts nothing would make NaN
     if reduction == "mean":
-        weights = scale.sum()
+        weights = losses.size if scale is None else scale.sum()
         if not weights:
-            raise ValueError(f"a mean over no targets: all {scale.size} are {ignore_index} or of weight 0")
+            raise ValueError(f"a mean over no targets: all {losses.size} are {ignore_index} or of weight 0")
         return np.asarray(losses.sum() / weights)
     return reduced(losses, reduction).reshape(targets.shape if reduction == "none" else ())
 
 
-def row_weights(targets: Array, weight: Array | None, ignore_index: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Targets [N] with 0 for those to ignore, and the weight [N] of each row: 0 for those."""
+def row_weights(
+    targets: Array, weight: Array | None, ignore_index: int, dtype: np.dtype[Any]
+) -> tuple[Array, Array | None]:
+    """Targets [N], with 0 for those to ignore, and the weight [N] of each row: 0 for those; None if each is 1."""
     flat = targets.reshape(-1)
     counts = flat != ignore_index
+    if weight is None and counts.all():
+        return flat, None
     safe = np.multiply(flat, counts)
     return safe, counts.astype(dtype) if weight is None else (counts * weight[safe]).astype(dtype)
 

@@ -144,7 +144,7 @@ def shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
     """
     if x.dtype.kind != "f":
         x = x.astype(float)
-    if x.size and x.min() > (top := x.max()) - 64:  # exp(-64) is far from underflow, even in float32
+    if x.size and x.itemsize > 2 and x.min() > (top := x.max()) - 64:  # exp(-64) is far from underflow, even in float32
         return x - top, top
     top = np.max(x, axis, keepdims=True, initial=-np.inf)
     finite = np.isfinite(top)
@@ -152,6 +152,9 @@ def shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
         return x - top, top
     x = np.where(top == np.inf, np.where(x == np.inf, 0, -np.inf).astype(x.dtype), x)
     return x - np.where(finite, top, 0).astype(x.dtype), top
+
+
+TINY = 1e-30  # stands for the sum of a slice of nothing but exp(-inf): every other sum is larger
 
 
 def total(e: Array, axis: Axes) -> Array:
@@ -188,7 +191,7 @@ def softmax(x: Value, *, axis: Axes = -1) -> Array:
     array([0., 1., 0.])
     """
     e = np.exp(shifted(x, axis)[0])
-    return e / nonzero(total(e, axis))
+    return e / np.maximum(total(e, axis), TINY)
 
 
 @op(x=lambda g, out, x, *, axis=-1: g - exp(out) * g.sum(axis=axis, keepdims=True))
@@ -199,4 +202,4 @@ def log_softmax(x: Value, *, axis: Axes = -1) -> Array:
     array([    0., -10000.])
     """
     low, _ = shifted(x, axis)
-    return low - np.log(nonzero(total(np.exp(low), axis)))
+    return low - np.log(np.maximum(total(np.exp(low), axis), TINY))

@@ -104,6 +104,8 @@ def stack_rule(g: Value, out: Value, *xs: Value, axis: int = 0) -> tuple[Value, 
 @op(stack_rule)
 def stack(*xs: Value, axis: int = 0) -> Array:
     """The inputs ``stack(a, b, ...)``, all of one shape, joined along a new axis."""
+    if axis == 0 and np.ndim(xs[0]) and len({np.shape(x) for x in xs}) == 1:  # a third of the time for small ones
+        return np.concatenate(xs).reshape(len(xs), *np.shape(xs[0]))
     return np.stack(xs, axis)
 
 
