@@ -158,7 +158,7 @@ class Subject:
         """A hint if the slopes to either side stay apart as the step shrinks: then there is no derivative."""
         here = self.outputs(self.leaves())[k].data.reshape(-1)[row]
         above, below = (
-            [(self.moved(i, j, step)[k][row] - here) / step for step in (side * eps, side * eps / 10)]
+            [(self.moved(i, j, step)[k][row] - here) / step + 0.0 for step in (side * eps, side * eps / 10)]
             for side in (1, -1)
         )
         far, near = abs(above[0] - below[0]), abs(above[1] - below[1])
@@ -188,7 +188,7 @@ def likely_factor(analytic: Array, numerical: Array) -> str:
         return "\n  hint: every analytic value is 0: the graph may be cut by detach(), no_grad() or a plain array"
     there = np.abs(numerical) > 1e-6 * np.abs(numerical).max()
     ratios = analytic[there] / numerical[there]
-    if not np.isfinite(ratios).all() or not np.allclose(ratios, ratios.mean(), rtol=1e-4, atol=0):
+    if not ratios.size or not np.isfinite(ratios).all() or not np.allclose(ratios, ratios.mean(), rtol=1e-4, atol=0):
         return ""
     return (
         f"\n  hint: every analytic value is {ratios.mean():.6g} times the numerical one: a sign, a factor or a sum is "
