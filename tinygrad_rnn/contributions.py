@@ -94,7 +94,7 @@ def joined(parts: Sequence[At]) -> Array | None:
         key = part.key
         if key[:-1] != lead or not key:
             return None
-        last = key[-1] if key else None
+        last = key[-1]
         if type(last) is slice and last.step is None and type(last.start) is type(last.stop) is int:
             spans.append((last.start, last.stop, part.value))
         elif type(last) is int and axis == 0 and part.value.ndim:

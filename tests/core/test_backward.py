@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import Tensor, gradients, no_grad, op
+from tinygrad_rnn import Tensor, contributions, gradients, no_grad, op
 from tinygrad_rnn.scope import scope
 
 
@@ -164,8 +164,12 @@ def test_products_with_a_shared_weight_equal_the_dense_sum() -> None:
     np.testing.assert_allclose(b.grad, np.sum([c.sum(0) for _, c in rows], axis=0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("large", [0, 10**9])  # from which size on slices are joined rather than added
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_slices_that_tile_an_axis_and_slices_that_do_not(axis: int) -> None:
+def test_slices_that_tile_an_axis_and_slices_that_do_not(
+    axis: int, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contributions, "LARGE", large)
     value = np.arange(24.0).reshape(4, 3, 2)
     n = value.shape[axis]
     lead = (slice(None),) * (axis % 3)
@@ -174,12 +178,24 @@ def test_slices_that_tile_an_axis_and_slices_that_do_not(axis: int) -> None:
     for spans in tilings:
         x, expected, total = leaf(value), np.zeros(value.shape), Tensor(0.0)
         for k, (start, stop) in enumerate(spans):
-            key = (*lead, slice(start, stop))
+            key: tuple[Any, ...] = (*lead, slice(start, stop))
             expected[key] += k + 1
             total = total + (x[key] * (k + 1)).sum()
         total.backward()
         np.testing.assert_array_equal(x.grad, expected)
         assert x.grad.flags.writeable
+
+
+@pytest.mark.parametrize("large", [0, 10**9])
+def test_unstacked_rows_come_back_in_their_places(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contributions, "LARGE", large)
+    for order in [(0, 1, 2), (2, 0, 1), (1, 2), (0, 0, 1, 2), (0, -1, -2)]:
+        x, expected, total = leaf(np.ones((3, 2))), np.zeros((3, 2)), Tensor(0.0)
+        for k, t in enumerate(order):
+            expected[t] += k + 1
+            total = total + (x[t] * (k + 1)).sum()
+        total.backward()
+        np.testing.assert_array_equal(x.grad, expected)
 
 
 # ---------------------------------------------------------------------------------------------- ownership of gradients

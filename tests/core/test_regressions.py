@@ -97,6 +97,7 @@ def elements_touched(loop: Callable[[Tensor], Tensor], x: Tensor, monkeypatch: p
     return touched
 
 
+@pytest.mark.parametrize("large", [0, 10**9])  # from which size on slices are joined rather than added
 @pytest.mark.parametrize(
     "loop",
     [
@@ -111,11 +112,12 @@ def elements_touched(loop: Callable[[Tensor], Tensor], x: Tensor, monkeypatch: p
     ids=["x[t]", "x[-t]", "windows", "split", "unstack", "gather", "take"],
 )
 def test_slicing_in_a_loop_costs_the_size_of_the_whole(
-    loop: Callable[[Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
+    loop: Callable[[Tensor], Tensor], large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     costs = []
     for length in (100, 400):
         x = Tensor(np.ones((length, 8)), requires_grad=True)
+        monkeypatch.setattr(contributions, "LARGE", large)
         costs.append(elements_touched(lambda x: loop(x).sum(), x, monkeypatch))
         assert costs[-1] <= 8 * x.size  # made dense, each slice alone would cost x.size
     assert costs[1] <= 4.5 * costs[0]
