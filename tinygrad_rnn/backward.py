@@ -28,12 +28,11 @@ by_time = attrgetter("time")
 
 
 class Sums:
-    """The cotangent of each tensor so far, by the tensor's identity."""
+    """The cotangent of each tensor so far, by the tensor's identity: arrays, or Tensors to be differentiated again."""
 
-    __slots__ = ("dense", "owned", "record", "rows", "slices")
+    __slots__ = ("dense", "owned", "rows", "slices")
 
-    def __init__(self, *, record: bool) -> None:
-        self.record = record  # whether cotangents are Tensors, to be differentiated again
+    def __init__(self) -> None:
         self.dense: dict[int, Any] = {}
         self.owned: set[int] = set()  # whose `dense` is a buffer made here, so that adding in place is safe
         self.slices: dict[int, list[At]] = {}
@@ -42,11 +41,12 @@ class Sums:
     def add(self, x: Tensor, new: Any) -> None:
         """Add one contribution to the cotangent of ``x``."""
         key, kind, dense = id(x), type(new), self.dense
-        if kind is At or kind is Rows:
-            if not self.record:
-                (self.slices if kind is At else self.rows).setdefault(key, []).append(new)
-                return
-            new = new.dense()
+        if kind is At:
+            self.slices.setdefault(key, []).append(new)
+            return
+        if kind is Rows:
+            self.rows.setdefault(key, []).append(new)
+            return
         if new.shape != x._data.shape:
             new = unbroadcast(new, x._data.shape)
         if key not in dense:
@@ -55,7 +55,7 @@ class Sums:
             np.add(dense[key], new, out=dense[key])
         else:
             dense[key] = total = dense[key] + new
-            if type(total) is np.ndarray:  # not a Tensor, nor a scalar, which can't be added to in place
+            if type(total) is ndarray:  # not a Tensor, nor a scalar, which can't be added to in place
                 self.owned.add(key)
 
     def complete(self, key: int, total: Any) -> Any:
@@ -63,7 +63,8 @@ class Sums:
         for new in (At.total(self.slices.pop(key, ())), Rows.total(self.rows.pop(key, ()))):
             if new is not None:
                 total = new if total is None else total + new
-        self.owned.add(key)
+        if type(total) is ndarray:
+            self.owned.add(key)
         return total
 
 
@@ -123,7 +124,7 @@ def walk(
     """
     order, live = reachable(output, wrt)
     wanted = {id(w) for w in wrt or ()}
-    sums, found, recorder = Sums(record=record), [], thread.recorder
+    sums, found, recorder = Sums(), [], thread.recorder
     dense, slices, rows, owned = sums.dense, sums.slices, sums.rows, sums.owned
     op, inputs, params, scope = FREED
     before = recorder.enabled, recorder.scope

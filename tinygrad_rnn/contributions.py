@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import itemgetter
+from functools import reduce
+from operator import add, itemgetter
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.tensor import ARRAY, Array, registry
+from tinygrad_rnn.tensor import ARRAY, Array, Tensor, registry
 
 WHOLE = slice(None)
 LARGE = 512  # elements in a slice, from which on joining the slices costs less than zeros to add them to
@@ -33,24 +34,35 @@ class At:
     def __init__(self, value: Any, arrays: tuple[Any, ...], key: tuple[Any, ...], shape: tuple[int, ...]) -> None:
         self.value, self.arrays, self.key, self.shape = value, arrays, key, shape
 
-    def dense(self) -> Any:
-        """The whole array; a Tensor if ``value`` is one."""
-        return registry["scatter_add"](self.value, *self.arrays, key=self.key, shape=self.shape)
-
     @staticmethod
-    def total(parts: Sequence[At]) -> Array | None:
-        """The sum of many; None for none. Slices that tile the whole are joined, others added to zeros in place."""
+    def total(parts: Sequence[At]) -> Any:
+        """The sum of many, an array or a Tensor; None for none.
+
+        Slices that tile the whole are joined, others added to zeros in place.
+        """
         if not parts:
             return None
-        if parts[0].value.size >= LARGE and (whole := joined(parts)) is not None:
+        first = parts[0]
+        if any(type(part.value) is Tensor for part in parts):
+            return At.recorded(parts)
+        if first.value.size >= LARGE and (whole := joined(parts)) is not None:
             return whole
-        buffer = np.zeros(parts[0].shape, parts[0].value.dtype)
+        buffer = np.zeros(first.shape, first.value.dtype)
         for part in parts:
             if part.arrays:
                 add_at(buffer, part.value, part.arrays, part.key)
             else:
                 buffer[part.key] += part.value
         return buffer
+
+    @staticmethod
+    def recorded(parts: Sequence[At]) -> Any:
+        """The sum as recorded operations: one for all slices, and one for each gather."""
+        sums = [registry["scatter_add"](p.value, *p.arrays, key=p.key, shape=p.shape) for p in parts if p.arrays]
+        if slices := [part for part in parts if not part.arrays]:
+            keys = tuple(part.key for part in slices)
+            sums.append(registry["assemble"](*(part.value for part in slices), keys=keys, shape=slices[0].shape))
+        return reduce(add, sums)
 
 
 class Rows:
@@ -61,18 +73,17 @@ class Rows:
     def __init__(self, a: Any, b: Any) -> None:
         self.a, self.b = a, b
 
-    def dense(self) -> Any:
-        """The matrix; a Tensor if ``a`` or ``b`` is one."""
-        return as_rows(self.a).T @ as_rows(self.b)
-
     @staticmethod
-    def total(parts: Sequence[Rows]) -> Array | None:
-        """The sum of many, as one product over the rows of all; None for none."""
-        if len(parts) <= 1:
-            return parts[0].dense() if parts else None
-        a = np.concatenate([as_rows(part.a) for part in parts])
-        b = np.concatenate([as_rows(part.b) for part in parts])
-        return np.matmul(a.T, b)  # type: ignore[no-any-return]
+    def total(parts: Sequence[Rows]) -> Any:
+        """The sum of many, an array or a Tensor, as one product over the rows of all; None for none."""
+        if not parts:
+            return None
+        a = [as_rows(part.a) for part in parts]
+        b = [as_rows(part.b) for part in parts]
+        if len(parts) == 1:
+            return a[0].T @ b[0]
+        concatenate = registry["concatenate"]
+        return concatenate(*a).T @ concatenate(*b)
 
 
 def as_rows(x: Any) -> Any:

@@ -150,6 +150,7 @@ def op(joint: Rule | None = None, **rules: Rule) -> Callable[[Callable[..., Any]
 
     >>> @op(x=lambda g, out, x: g * 2 * x)
     ... def square(x):
+    ...     "x times x."
     ...     return np.multiply(x, x)
     >>> x = Tensor(3.0, requires_grad=True)
     >>> square(x).backward()

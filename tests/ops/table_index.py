@@ -58,6 +58,15 @@ def scatters(draw: DrawFn) -> Call:
 
 
 @st.composite
+def assemblies(draw: DrawFn) -> Call:
+    """One to three slices of one shape, which may overlap."""
+    shape = draw(SHAPES)
+    some = [draw(hnp.basic_indices(shape, allow_newaxis=True)) for _ in range(draw(st.integers(1, 3)))]
+    keys = tuple(key if isinstance(key, tuple) else (key,) for key in some)
+    return Call(tuple(draw(floats(np.shape(np.empty(shape)[key]))) for key in keys), {"keys": keys, "shape": shape})
+
+
+@st.composite
 def takes(draw: DrawFn) -> Call:
     """Few indices, or more than 32 of them, which the gradient sorts."""
     x = draw(floats(SHAPES.filter(lambda shape: len(shape) > 0 and 0 not in shape)))
@@ -86,6 +95,13 @@ INDEX: dict[str, Case] = {
         lambda x, *arrays, key, shape: np.bincount(
             flat_index(shape, key, arrays).reshape(-1), x.reshape(-1), math.prod(shape)
         ).reshape(shape),
+    ),
+    "assemble": Case(
+        assemblies(),
+        lambda *xs, keys, shape: sum(
+            np.bincount(flat_index(shape, key, ()).reshape(-1), x.reshape(-1), math.prod(shape)).reshape(shape)
+            for x, key in zip(xs, keys, strict=True)
+        ),
     ),
     "take": Case(takes(), lambda x, indices, axis=0: x[(slice(None),) * (axis % x.ndim) + (indices,)]),
 }

@@ -31,6 +31,7 @@ from tinygrad_rnn.ops.elementwise import (
     where,
 )
 from tinygrad_rnn.ops.index import (
+    assemble,
     getitem,
     scatter_add,
     take,
@@ -82,6 +83,7 @@ from tinygrad_rnn.ops.shape import (
 __all__ = [
     "abs",
     "add",
+    "assemble",
     "astype",
     "broadcast_to",
     "clip",

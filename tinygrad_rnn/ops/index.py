@@ -48,3 +48,21 @@ def take(x: Value, indices: Value, *, axis: int = 0) -> Array:
     ``x`` [V, E] and ``indices`` [T, B] give [T, B, E]. Raises IndexError for an index outside -V..V-1.
     """
     return np.take(x, indices, axis)
+
+
+def assemble_rule(g: Value, out: Value, *xs: Value, keys: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Value:
+    """Each input's slice of ``g``."""
+    return tuple(g[key] for key in keys)
+
+
+@op(assemble_rule)
+def assemble(*xs: Value, keys: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Array:
+    """Zeros of ``shape``, with each of ``xs`` added at its key (slices and integers): the transpose of ``split``.
+
+    >>> assemble(np.ones(2), np.array([5.0, 7.0]), keys=((slice(0, 2),), (slice(1, 3),)), shape=(4,))
+    array([1., 6., 7., 0.])
+    """
+    out = np.zeros(shape, np.result_type(*xs))
+    for x, key in zip(xs, keys, strict=True):
+        out[key] += x
+    return out
