@@ -81,7 +81,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
     """
     record = create_graph
     seed = starting_cotangent(output, gradient, record=record)
-    for leaf, total, owned in walk(output, seed, None, record=record, free=not (retain_graph or record)):
+    for leaf, total, owned in walk([output], [seed], None, record=record, free=not (retain_graph or record)):
         if leaf.grad is None:
             leaf.grad = total if record or (owned and total.dtype == leaf.dtype) else np.array(total, leaf.dtype)
         elif record or type(leaf.grad) is Tensor:
@@ -110,25 +110,32 @@ def gradients(
     """
     record = create_graph
     seed = starting_cotangent(output, gradient, record=record)
-    found = walk(output, seed, wrt, record=record, free=not (retain_graph or record))
+    found = walk([output], [seed], wrt, record=record, free=not (retain_graph or record))
     totals = {id(x): total if record or owned else np.array(total) for x, total, owned in found}
     return [totals.get(id(w)) for w in wrt]
 
 
 def walk(
-    output: Tensor, seed: Any, wrt: Sequence[Tensor] | None, *, record: bool, free: bool
+    outputs: Sequence[Tensor],
+    seeds: Sequence[Any],
+    wrt: Sequence[Tensor] | None,
+    *,
+    record: bool,
+    free: bool,
+    sums: Sums | None = None,
 ) -> list[tuple[Tensor, Any, bool]]:
-    """Pull ``seed``, the cotangent of ``output``, back: (tensor, cotangent, owned) for each leaf or each of ``wrt``.
+    """Pull ``seeds``, cotangents of ``outputs``, back: (tensor, cotangent, owned) for each leaf or each of ``wrt``.
 
     This is the loop that runs once per recorded operation, so it is one piece: calls would cost as much as its work.
     """
-    order, live = reachable(output, wrt)
+    order, live = reachable(outputs, wrt)
     wanted = {id(w) for w in wrt or ()}
-    sums, found, recorder = Sums(), [], thread.recorder
+    sums, found, recorder = sums or Sums(), [], thread.recorder
     dense, slices, rows, owned = sums.dense, sums.slices, sums.rows, sums.owned
     op, inputs, params, scope = FREED
     before = recorder.enabled, recorder.scope
-    sums.add(output, seed)
+    for output, seed in zip(outputs, seeds, strict=True):
+        sums.add(output, seed)
     try:
         recorder.enabled = record
         while order:
@@ -175,13 +182,14 @@ def walk(
     return found
 
 
-def reachable(output: Tensor, wrt: Sequence[Tensor] | None) -> tuple[list[Tensor], set[int] | None]:
-    """The tensors that ``output`` was computed from and that require grad, earliest first.
+def reachable(outputs: Sequence[Tensor], wrt: Sequence[Tensor] | None) -> tuple[list[Tensor], set[int] | None]:
+    """The tensors that ``outputs`` were computed from and that require grad, earliest first.
 
     With ``wrt``, only those that depend on one of ``wrt``, and the identities of these (None means all). Raises
     RuntimeError for a graph that was freed, or in which a value was replaced after it was used.
     """
-    order, seen = [output], {id(output)}
+    seen = {id(output): output for output in outputs}
+    order = list(seen.values())
     for out in order:  # which grows meanwhile
         made = out._made
         if made is None:
@@ -194,7 +202,7 @@ def reachable(output: Tensor, wrt: Sequence[Tensor] | None) -> tuple[list[Tensor
                 if x.time > time:
                     raise stale(out, x)
                 if x.requires_grad and id(x) not in seen:
-                    seen.add(id(x))
+                    seen[id(x)] = x
                     order.append(x)
     order.sort(key=by_time)
     if wrt is None:

@@ -42,14 +42,16 @@ class Recorder:
 
     ``observers`` are called with every newly recorded Tensor; anomaly detection, profiling and tracing are built on
     them. ``scope`` goes into each Node and each message: ``("lstm", "layer1", 7)`` reads ``lstm.layer1 / t=7``.
+    ``tracing`` asks for the nodes of results that need no gradient as well.
     """
 
-    __slots__ = ("enabled", "observers", "scope")
+    __slots__ = ("enabled", "observers", "scope", "tracing")
 
     def __init__(self) -> None:
         self.enabled = True
         self.observers: tuple[Callable[[Tensor], None], ...] = ()
         self.scope: Scope = ()
+        self.tracing = False
 
 
 class _Thread(threading.local):
@@ -130,7 +132,7 @@ class Op:
         else:
             out._data = snapshot(data)  # a view of a parameter must not follow its updates
             out.requires_grad = False
-            out._made = None
+            out._made = (self, inputs, params, recorder.scope) if recorder.tracing else None
         return out
 
     def misfit(self, x: object, inputs: Sequence[object]) -> TypeError:
