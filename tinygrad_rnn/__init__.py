@@ -1,4 +1,9 @@
-"""A minimal reverse-mode autograd engine on NumPy, with recurrent layers on top."""
+"""A minimal reverse-mode autograd engine on NumPy, with recurrent layers on top.
+
+``from tinygrad_rnn import *`` leaves out the operations that are named like Python's own: sum, max, min, abs, pow.
+"""
+
+import builtins
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.backward import gradients
@@ -9,4 +14,4 @@ from tinygrad_rnn.tensor import Tensor, registry
 
 __version__ = "0.1.0"
 __all__ = ["GradcheckError", "Tensor", "gradcheck", "gradgradcheck", "gradients", "no_grad", "op", "registry"]
-__all__ += ops.__all__
+__all__ += [name for name in ops.__all__ if not hasattr(builtins, name)]
