@@ -11,7 +11,7 @@ from tinygrad_rnn.ops.elementwise import Value
 from tinygrad_rnn.ops.reduce import TINY, shifted, softmax, softmax_rule, total
 from tinygrad_rnn.tensor import Array, plain
 
-IGNORED = -100  # the target that PyTorch's cross_entropy skips by default
+IGNORE = -100  # the target of a place that is not to be scored, as in PyTorch
 
 
 def reduced(losses: Array, reduction: str) -> Array:
@@ -57,7 +57,7 @@ def cross_entropy_rule(
     weight: Value = None,
     *,
     reduction: str = "mean",
-    ignore_index: int = IGNORED,
+    ignore_index: int = IGNORE,
 ) -> Value:
     """Each row's softmax error, scaled by the row's weight in the loss."""
     rows = logits.reshape(-1, logits.shape[-1])
@@ -74,7 +74,7 @@ def cross_entropy(
     weight: Value = None,
     *,
     reduction: str = "mean",
-    ignore_index: int = IGNORED,
+    ignore_index: int = IGNORE,
 ) -> Array:
     """-log softmax(logits)[target], in nats.
 

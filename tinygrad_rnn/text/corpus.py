@@ -19,12 +19,12 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tinygrad_rnn.ops.loss import IGNORE
 from tinygrad_rnn.text.errors import TextError
 from tinygrad_rnn.text.vocabulary import Ids, as_ids
 
 TextOrIds = TypeVar("TextOrIds", str, Ids)
 
-IGNORE = -100  # the target of a place that holds no character and is not to be scored; PyTorch's value
 
 
 def read_text(path: str | os.PathLike[str], encoding: str = "utf-8-sig") -> str:
