@@ -4,7 +4,8 @@ Reading order: `vocabulary`, `corpus`, `perplexity`, `sampling`, `ngram`. Everyt
 arrays and knows nothing of tensors; a model enters `generate` as a function.
 """
 
-from tinygrad_rnn.text.corpus import IGNORE, Batches, evaluation_batches, read_text, split
+from tinygrad_rnn.ops.loss import IGNORE
+from tinygrad_rnn.text.corpus import Batches, evaluation_batches, read_text, split
 from tinygrad_rnn.text.errors import TextError, UnknownCharacterError
 from tinygrad_rnn.text.ngram import witten_bell
 from tinygrad_rnn.text.perplexity import Score, bits, perplexity

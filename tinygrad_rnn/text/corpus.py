@@ -26,7 +26,6 @@ from tinygrad_rnn.text.vocabulary import Ids, as_ids
 TextOrIds = TypeVar("TextOrIds", str, Ids)
 
 
-
 def read_text(path: str | os.PathLike[str], encoding: str = "utf-8-sig") -> str:
     r"""Return the text of a file.
 
