@@ -194,5 +194,6 @@ def test_leaf_gradients_are_owned_and_have_the_shape_of_the_leaf(name: str, data
         assert type(x.grad) is np.ndarray
         assert x.grad.shape == x.shape
         assert x.grad.flags.writeable
+        assert not out.data.flags.writeable
         others = [cotangent, out.data, *(y.data for y in inputs), *(y.grad for y in inputs[:i])]
         assert not any(np.shares_memory(x.grad, other) for other in others)
