@@ -2,41 +2,69 @@
 
 Each cell works in two parts, so that a layer can do the first for all time steps at once:
 
-* ``project(x)`` maps inputs [..., F] to what a step needs of them, W x + b [..., gates·H];
-* ``step(state, a)`` is one step from ``state``, a tuple whose first entry is the output h, to the next state.
+* ``project(x)`` maps inputs x [..., F] to all that the steps need of them: a tuple of tensors with x's leading axes;
+* ``step(state, *projected)`` is one step, from the state and what was projected of one time step to the next state.
 
-``cell(x, state)`` is both, for one step. A loop over time steps is then
+``cell(x, state)`` is both, for one time step. A state is one Tensor h [B, H], or a tuple of several, of which the
+first is the output: (h, c) for an LSTM. A loop over time is then
 
     for x in xs:
-        h = cell(x, h)
+        state = cell(x, state)
 
-Names, shapes and gate order of the weights are PyTorch's, so that weights travel both ways.
+and ``scan`` and ``Recurrent`` are that loop. Names, shapes and gate order of the weights are PyTorch's, so that
+weights travel both ways.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.nn.init import Seed, generator, uniform
+from tinygrad_rnn.nn.dropout import bernoulli, probability
+from tinygrad_rnn.nn.init import Seed, generator, identity, normal, uniform
 from tinygrad_rnn.nn.linear import project
-from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.ops import linear, sigmoid, split, tanh
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.nn.module import Module, as_input, here
+from tinygrad_rnn.nn.norm import LayerNorm
+from tinygrad_rnn.ops import linear, relu, tanh
+from tinygrad_rnn.tensor import Array, Tensor
 
-State: TypeAlias = tuple[Tensor, ...]
+State: TypeAlias = Any  # a Tensor, or a tuple of Tensors whose first is the output
 
 
 class Cell(Module):
-    """What the cells share: their weights, all uniform in ±1/√H, and the start from a zero state.
+    """The base of all cells: a cell of your own says how many ``gates`` it has and writes ``step``.
 
-    ``weight_ih`` [gates·H, F], ``weight_hh`` [gates·H, H], ``bias_ih`` and ``bias_hh`` [gates·H].
+    That gives it the weights that PyTorch's cells have: ``weight_ih`` [gates·H, F], ``weight_hh`` [gates·H, H],
+    ``bias_ih`` and ``bias_hh`` [gates·H], all uniform in ±1/√H at first, and ``project`` maps x to
+    W_ih x + b_ih + b_hh. A cell with other parameters makes them in its own ``__init__``, sets ``hidden_size`` and
+    writes ``project`` too. One whose state is a tuple says so in ``state_sizes``.
+
+    The minimal gated unit (Zhou et al. 2016, arXiv:1603.09420), one step of it, and a layer of it:
+
+    >>> from tinygrad_rnn import nn, sigmoid, split
+    >>> class MinimalGatedUnit(nn.Cell):
+    ...     gates = 2
+    ...
+    ...     def step(self, h: Tensor, a: Tensor) -> Tensor:
+    ...         f, n = split(a, 2, axis=-1)
+    ...         weight_f, weight_n = split(self.weight_hh, 2)
+    ...         f = sigmoid(linear(h, weight_f, f))
+    ...         return h + f * (tanh(linear(f * h, weight_n, n)) - h)
+    >>> cell = MinimalGatedUnit(3, 5, rng=0)
+    >>> x = Tensor(np.ones((7, 2, 3), np.float32))
+    >>> cell(x[0]).shape
+    (2, 5)
+    >>> outputs, last = nn.Recurrent([cell])(x)
+    >>> outputs.shape, last.shape
+    ((7, 2, 5), (1, 2, 5))
     """
 
-    gates: int  # blocks of H rows in each weight
-    states = 1  # tensors in the state
+    gates = 1  # blocks of H rows in each weight
+    hidden_size: int
 
     def __init__(
         self,
@@ -47,85 +75,182 @@ class Cell(Module):
         dtype: npt.DTypeLike = np.float32,
         rng: Seed = None,
     ) -> None:
-        rng, bound, rows = generator(rng), 1 / np.sqrt(hidden_size), self.gates * hidden_size
-        self.hidden_size = hidden_size
-        self.weight_ih = Tensor(uniform((rows, input_size), bound, rng), True, dtype=dtype)
-        self.weight_hh = Tensor(uniform((rows, hidden_size), bound, rng), True, dtype=dtype)
-        self.bias_ih = Tensor(uniform((rows,), bound, rng), True, dtype=dtype) if bias else None
-        self.bias_hh = Tensor(uniform((rows,), bound, rng), True, dtype=dtype) if bias else None
+        rng, rows = generator(rng), self.gates * hidden_size
+        self.hidden_size = positive(hidden_size, "hidden_size", self)
+        self.weight_ih = self.drawn((rows, positive(input_size, "input_size", self)), dtype, rng)
+        self.weight_hh = self.drawn((rows, self.state_sizes[0]), dtype, rng)
+        self.bias_ih = self.drawn((rows,), dtype, rng) if bias else None
+        self.bias_hh = self.drawn((rows,), dtype, rng) if bias else None
 
-    def project(self, x: Tensor) -> Tensor:
-        """W_ih x + b_ih + b_hh for inputs [..., F]: what the steps need of them, [..., gates·H]."""
-        bias = self.bias_ih + self.bias_hh if self.bias_ih is not None and self.bias_hh is not None else None
-        return project(x, self.weight_ih, bias)
+    def drawn(self, shape: tuple[int, ...], dtype: npt.DTypeLike, rng: np.random.Generator) -> Tensor:
+        """A parameter that starts uniform in ±1/√H."""
+        return Tensor(uniform(shape, rng, bound=1 / math.sqrt(self.hidden_size)), True, dtype=dtype)
 
-    def step(self, state: State, a: Tensor) -> State:
-        """The next state, from ``state`` and the projected input ``a`` [B, gates·H]: written by each cell."""
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """The last axis of each tensor of the state; the first is that of the output."""
+        return (self.hidden_size,)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """b_ih + b_hh, where the two act together."""
+        return None if self.bias_ih is None or self.bias_hh is None else self.bias_ih + self.bias_hh
+
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        """W_ih x + b_ih + b_hh [..., gates·H] of inputs [..., F]. Raises ValueError or TypeError as ``Linear``."""
+        return (project(self.checked(x), self.weight_ih, self.bias),)
+
+    def step(self, state: State, *projected: Tensor) -> State:  # noqa: ARG002  what each cell takes
+        """The next state, from the state and what was projected of one time step: written by each cell."""
         raise TypeError(f"{type(self).__name__} defines no step()")
 
-    def zero_state(self, batch: int) -> State:
-        """The state before the first step: zeros [B, H]."""
-        return tuple(Tensor(np.zeros((batch, self.hidden_size), self.weight_hh.dtype)) for _ in range(self.states))
+    def forward(self, x: Tensor | Array, state: State = None) -> State:
+        """One step: the input [B, F] and the state, zero if None, to the next state. Without a batch: [F] and [H]."""
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        projected = self.project(x)
+        lead, dtype = projected[0].shape[:-1], projected[0].dtype
+        if state is None:
+            state = self.zero_state(lead, dtype)
+        else:
+            state = whole(checked_state(state, [(*lead, size) for size in self.state_sizes]))
+        return self.step(state, *projected)
 
-    def forward(self, x: Tensor, state: Any = None) -> Any:
-        """One step: ``x`` [B, F] and the state, h [B, H] or (h, c), zero if None, to the next state, in that form."""
-        before = self.zero_state(len(x)) if state is None else state if self.states > 1 else (state,)
-        after = self.step(before, self.project(x))
-        return after if self.states > 1 else after[0]
+    def zero_state(self, lead: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> State:
+        """The state before the first step, zeros [*lead, H]; ``lead`` is (B,)."""
+        return whole([Tensor(np.zeros((*lead, size), dtype)) for size in self.state_sizes])
+
+    def checked(self, x: Tensor | Array) -> Tensor:
+        """The input as a Tensor, if it fits ``weight_ih``; see ``as_input``."""
+        return as_input(x, self.weight_ih.shape[1], self.weight_ih.dtype)
 
 
 class RNNCell(Cell):
-    """The simple recurrent cell of Elman (1990): h' = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
+    """The simple recurrent cell of Elman (1990): h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
 
-    gates = 1
+    Options:
+    ``nonlinearity``  "tanh" or "relu".
+    ``identity_init`` a number s: weight_hh starts as s times the identity, weight_ih normal with standard deviation
+                      0.001, the biases at 0. With s = 1 and "relu" this is the IRNN of Le, Jaitly, Hinton 2015
+                      (arXiv:1504.00941), which at first only adds up its inputs.
+    ``layer_norm``    h' = tanh(LN(W_ih x + b_ih + W_hh h + b_hh)). Ba, Kiros, Hinton 2016 (arXiv:1607.06450),
+                      section 3.1; ``norm`` has the gain and bias [H].
 
-    def step(self, state: State, a: Tensor) -> State:
-        """``a`` [B, H] and (h,) to (h',)."""
-        (h,) = state
-        return (tanh(linear(h, self.weight_hh, a)),)
-
-
-class LSTMCell(Cell):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
-
-    i, f, g, o = the four blocks of W_ih x + b_ih + W_hh h + b_hh
-    c' = σ(f) c + σ(i) tanh(g)
-    h' = σ(o) tanh(c')
+    >>> RNNCell(3, 5, nonlinearity="relu", identity_init=1.0)(np.zeros((2, 3), np.float32)).shape
+    (2, 5)
     """
 
-    gates = 4
-    states = 2
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        nonlinearity: str = "tanh",
+        identity_init: float | None = None,
+        layer_norm: bool = False,
+        bias: bool = True,
+        dtype: npt.DTypeLike = np.float32,
+        rng: Seed = None,
+    ) -> None:
+        rng = generator(rng)
+        super().__init__(input_size, hidden_size, bias=bias, dtype=dtype, rng=rng)
+        self.nonlinearity = one_of(nonlinearity, ("tanh", "relu"), "nonlinearity", self)
+        self.activation = tanh if nonlinearity == "tanh" else relu
+        self.norm = LayerNorm(hidden_size, dtype=dtype) if layer_norm else None
+        if identity_init is not None:
+            self.weight_hh.data = identity(self.weight_hh.shape, scale=identity_init)
+            self.weight_ih.data = normal(self.weight_ih.shape, rng, std=0.001)
+            for b in (self.bias_ih, self.bias_hh):
+                if b is not None:
+                    b.data = np.zeros(b.shape)
 
-    def step(self, state: State, a: Tensor) -> State:
-        """``a`` [B, 4H] and (h, c) to (h', c')."""
-        h, c = state
-        i, f, g, o = split(linear(h, self.weight_hh, a), 4, axis=-1)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        return sigmoid(o) * tanh(c), c
+    def step(self, h: Tensor, a: Tensor) -> Tensor:  # type: ignore[override]  # each cell has a state of its own kind
+        """``h`` [B, H] and ``a`` [B, H] to h' [B, H]."""
+        a = linear(h, self.weight_hh, a)
+        return self.activation(a if self.norm is None else self.norm(a))
 
 
-class GRUCell(Cell):
-    """The gated recurrent unit of Cho et al. (2014), with the reset after the matrix product, as in PyTorch.
+class Zoneout(Cell):
+    """A cell around another: each unit keeps its old value with probability p. Krueger et al. 2016 (arXiv:1606.01305).
 
-    r = σ(W_ir x + b_ir + W_hr h + b_hr)
-    z = σ(W_iz x + b_iz + W_hz h + b_hz)
-    n = tanh(W_in x + b_in + r (W_hn h + b_hn))
-    h' = (1 - z) n + z h
+    s' = d s + (1 - d) cell(x, s)
+
+    In training d is 1 with probability ``p``, else 0, for each unit, sequence and step anew; in evaluation it is its
+    expectation, p. ``p`` is one number for all tensors of the state, or one for each: (p_h, p_c) for an LSTM.
+    d is drawn from ``rng`` in ``project``, for all steps at once, so that a step remains a pure function.
+
+    >>> from tinygrad_rnn import nn
+    >>> cell = Zoneout(nn.LSTMCell(3, 5), (0.05, 0.5), rng=0)
+    >>> h, c = cell(np.zeros((2, 3), np.float32))
+    >>> h.shape, c.shape
+    ((2, 5), (2, 5))
+
+    Raises ValueError for a p outside [0, 1], or for another number of them than there are tensors in the state.
     """
 
-    gates = 3
+    def __init__(self, cell: Cell, p: float | Sequence[float], *, rng: Seed = None) -> None:
+        sizes = cell.state_sizes
+        ps = tuple(p) if isinstance(p, Sequence) else (p,) * len(sizes)
+        if len(ps) != len(sizes):
+            raise ValueError(f"Zoneout: {type(cell).__name__} has a state of {len(sizes)}, but p is {ps}")
+        self.p = tuple(probability("Zoneout: p", one) for one in ps)
+        self.cell = cell
+        self.hidden_size = cell.hidden_size
+        self.rng = generator(rng)
 
-    def project(self, x: Tensor) -> Tensor:
-        """W_ih x + b_ih: the reset gate acts on b_hh, so that stays with the step."""
-        return project(x, self.weight_ih, self.bias_ih)
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Those of the cell inside."""
+        return self.cell.state_sizes
 
-    def step(self, state: State, a: Tensor) -> State:
-        """``a`` [B, 3H] and (h,) to (h',)."""
-        (h,) = state
-        rz, n = split(a, [2 * self.hidden_size, self.hidden_size], axis=-1)
-        hidden_rz, hidden_n = split(
-            linear(h, self.weight_hh, self.bias_hh), [2 * self.hidden_size, self.hidden_size], axis=-1
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What the cell inside projects, and d [..., H] (in evaluation [..., 1]) for each tensor of the state."""
+        inner = self.cell.project(x)
+        lead, dtype = inner[0].shape[:-1], inner[0].dtype
+        if self.training:
+            ds = [bernoulli((*lead, n), p, self.rng) for n, p in zip(self.state_sizes, self.p, strict=True)]
+        else:
+            ds = [np.full((*lead, 1), p) for p in self.p]
+        return (*inner, *(Tensor(d, dtype=dtype) for d in ds))
+
+    def step(self, state: State, *projected: Tensor) -> State:
+        """The state and what was projected of one time step to the next state."""
+        inner, ds = projected[: -len(self.p)], projected[-len(self.p) :]
+        old, new = parts(state), parts(self.cell.step(state, *inner))
+        return whole([n + d * (o - n) for o, n, d in zip(old, new, ds, strict=True)])
+
+
+def parts(state: State) -> tuple[Tensor, ...]:
+    """The tensors of a state."""
+    return state if isinstance(state, tuple) else (state,)
+
+
+def whole(tensors: Sequence[Tensor]) -> State:
+    """The state of ``tensors``: one stands by itself."""
+    return tuple(tensors) if len(tensors) > 1 else tensors[0]
+
+
+def checked_state(state: State, shapes: Sequence[tuple[int, ...]]) -> tuple[Tensor, ...]:
+    """The tensors of ``state``; ValueError, which shows what was expected, unless they have these shapes."""
+    given = tuple(state) if isinstance(state, (tuple, list)) else (state,)
+    seen = [tuple(np.shape(s.data if isinstance(s, Tensor) else s)) for s in given]
+    if seen != list(shapes):
+        form = "(h, c)" if len(shapes) == 2 else "h" if len(shapes) == 1 else f"a tuple of {len(shapes)}"
+        raise ValueError(
+            f"{here()}: the state is {form} of shape {' and '.join(map(str, shapes))}, but got "
+            f"{' and '.join(map(str, seen)) or 'an empty tuple'}"
         )
-        r, z = split(sigmoid(rz + hidden_rz), 2, axis=-1)
-        n = tanh(n + r * hidden_n)
-        return (n + z * (h - n),)
+    return tuple(s if isinstance(s, Tensor) else Tensor(s) for s in given)
+
+
+def positive(size: Any, name: str, cell: Cell) -> int:
+    """``size`` if it is a whole number above 0."""
+    if not isinstance(size, (int, np.integer)) or size < 1:
+        raise ValueError(f"{type(cell).__name__}: {name} is a whole number above 0, not {size!r}")
+    return int(size)
+
+
+def one_of(value: str, known: Sequence[str], name: str, cell: Cell) -> str:
+    """``value`` if it is among ``known``."""
+    if value not in known:
+        raise ValueError(f"{type(cell).__name__}: {name} is {' or '.join(map(repr, known))}, not {value!r}")
+    return value

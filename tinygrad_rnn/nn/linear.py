@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.nn.init import Seed, generator, uniform
-from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.module import Module, as_input
 from tinygrad_rnn.ops import linear, take
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.tensor import Array, Tensor
 
 
 class Linear(Module):
-    """x Wᵀ + b: ``weight`` [out, in], ``bias`` [out]; x [..., in] gives [..., out].
+    """x Wᵀ + b: ``weight`` [out, in], ``bias`` [out] (None with ``bias=False``); x [..., in] gives [..., out].
 
     Both start uniform in ±1/√in, as in PyTorch.
+
+    >>> layer = Linear(3, 2, rng=0)
+    >>> layer(np.ones((5, 7, 3), np.float32)).shape
+    (5, 7, 2)
     """
 
     def __init__(
@@ -26,12 +32,13 @@ class Linear(Module):
         dtype: npt.DTypeLike = np.float32,
         rng: Seed = None,
     ) -> None:
-        rng, bound = generator(rng), 1 / np.sqrt(in_features)
-        self.weight = Tensor(uniform((out_features, in_features), bound, rng), True, dtype=dtype)
-        self.bias = Tensor(uniform((out_features,), bound, rng), True, dtype=dtype) if bias else None
+        rng, bound = generator(rng), 1 / math.sqrt(in_features or 1)
+        self.weight = Tensor(uniform((out_features, in_features), rng, bound=bound), True, dtype=dtype)
+        self.bias = Tensor(uniform((out_features,), rng, bound=bound), True, dtype=dtype) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x [..., in] to [..., out]. Raises ValueError for another number of features."""
+    def forward(self, x: Tensor | Array) -> Tensor:
+        """x [..., in] to [..., out]. Raises ValueError for another number of features, TypeError for another dtype."""
+        x = as_input(x, self.weight.shape[1], self.weight.dtype)
         return linear(x, self.weight, self.bias)
 
 

@@ -7,16 +7,18 @@ from typing import Any, Self
 
 import numpy as np
 
+from tinygrad_rnn.op import describe, thread
 from tinygrad_rnn.scope import scope
-from tinygrad_rnn.tensor import Array, Tensor, closest
+from tinygrad_rnn.tensor import Array, Tensor, closest, plain
 
 
 class Module:
     """The base of all layers: write ``__init__`` and ``forward``, and call the module.
 
-    Tensors set as attributes are its parameters, modules (also in lists) its children. Both are found by looking at
-    the attributes, in the order in which they were set. Calling the module runs ``forward`` inside a scope named
-    after the attribute that holds it (a module that no other holds: after its class).
+    Leaf tensors set as attributes are its parameters, modules (also in lists) its children. Both are found by looking
+    at the attributes, in the order in which they were set; a tensor that was computed is no parameter. Calling the
+    module runs ``forward`` inside a scope named after the attribute that holds it (a module that no other holds:
+    after its class).
 
     >>> class Affine(Module):
     ...     def __init__(self) -> None:
@@ -32,7 +34,7 @@ class Module:
     training = True
     scope_name: str | None = None  # the attribute that holds this module
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002  a subclass takes what it likes
         """What the module computes: to be written by each subclass."""
         raise TypeError(f"{type(self).__name__} defines no forward()")
 
@@ -53,15 +55,27 @@ class Module:
         for name, value in vars(self).items():
             yield from children_in(name, value)
 
+    def own_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """The parameters that this module holds directly, with the names of their attributes."""
+        yield from (
+            (name, value) for name, value in vars(self).items() if isinstance(value, Tensor) and value.node is None
+        )
+
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Every parameter with its name, such as ``lstm.weight_ih_l0``; one that is shared comes under each name."""
-        yield from ((name, value) for name, value in vars(self).items() if isinstance(value, Tensor))
+        yield from self.own_parameters()
         for child_name, child in self.children():
             yield from ((f"{child_name}.{name}", value) for name, value in child.named_parameters())
 
     def parameters(self) -> list[Tensor]:
         """Every parameter once, in the order of ``named_parameters``."""
         return list({id(value): value for _, value in self.named_parameters()}.values())
+
+    def requires_grad_(self, mode: bool = True) -> Self:
+        """Freeze (False) or free all parameters; frozen ones keep their place in ``state_dict``, but don't learn."""
+        for value in self.parameters():
+            value.requires_grad = mode
+        return self
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below to training (dropout at work) or, with False, to evaluation."""
@@ -88,18 +102,21 @@ class Module:
         for name in state:
             if name not in own:
                 raise KeyError(f"load_state_dict: there is no parameter {name!r}{closest(name, list(own))}")
+        new = {}
         for name, value in own.items():
             if name not in state:
                 raise KeyError(f"load_state_dict: the value of parameter {name!r} is missing")
-            if np.shape(state[name]) != value.shape:
-                seen = np.shape(state[name])
-                raise ValueError(f"load_state_dict: {name!r} has shape {value.shape}, the value given {seen}")
+            new[name] = np.asarray(plain(state[name]), value.dtype)
+            if new[name].shape != value.shape:
+                raise ValueError(
+                    f"load_state_dict: {name!r} has shape {value.shape}, but the value given has {new[name].shape}"
+                )
         for name, value in own.items():
-            value.data = state[name]
+            value.data = new[name]
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {child!r}".replace("\n", "\n  ") for name, child in self.children()]
-        own = ", ".join(f"{n}{list(v.shape)}" for n, v in vars(self).items() if isinstance(v, Tensor))
+        own = ", ".join(f"{name}{list(value.shape)}" for name, value in self.own_parameters())
         return f"{type(self).__name__}({own}" + ("\n" + "\n".join(lines) + "\n)" if lines else ")")
 
 
@@ -109,3 +126,26 @@ def children_in(name: str, value: object) -> Iterator[tuple[str, Module]]:
         yield name, value
     elif isinstance(value, (list, tuple)):
         yield from ((f"{name}.{i}", child) for i, child in enumerate(value) if isinstance(child, Module))
+
+
+def here() -> str:
+    """The module that is running, as a message names it: ``model.lstm``."""
+    return describe(thread.recorder.scope)
+
+
+def as_input(x: Tensor | Array, features: int, dtype: np.dtype[Any]) -> Tensor:
+    """``x`` [..., features] as a Tensor.
+
+    Raises ValueError for another number of features and TypeError for another dtype: NumPy would quietly compute
+    float64 from a float32 parameter and a float64 input, and everything after it as well.
+    """
+    if not isinstance(x, Tensor):
+        x = Tensor(x)
+    if x.shape[-1:] != (features,):
+        raise ValueError(f"{here()}: takes inputs of {features} features [..., {features}], but got shape {x.shape}")
+    if x.dtype != dtype:
+        advice = f"convert it with .astype(np.{dtype})"
+        if x.dtype.kind == "f":
+            advice += f", or make the layer with dtype=np.{x.dtype}"
+        raise TypeError(f"{here()}: has parameters of {dtype}, but got an input of {x.dtype}; {advice}")
+    return x

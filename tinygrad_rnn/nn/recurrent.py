@@ -2,23 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.nn.cells import Cell, GRUCell, LSTMCell, RNNCell, State
+from tinygrad_rnn.nn.cells import Cell, RNNCell, State, Zoneout, checked_state, parts, whole
+from tinygrad_rnn.nn.dropout import Dropout
+from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed, generator
-from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.ops import concatenate, stack
+from tinygrad_rnn.nn.lstm import LSTMCell
+from tinygrad_rnn.nn.module import Module, here
+from tinygrad_rnn.ops import concatenate, stack, where
 from tinygrad_rnn.scan import scan
 from tinygrad_rnn.scope import scope
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.tensor import Array, Tensor, closest, plain
 
 
 class Recurrent(Module):
-    """Cells run along time: the common part of ``RNN``, ``LSTM`` and ``GRU``."""
+    """Cells run along time: one for each layer; if ``bidirectional`` two, the second of which reads from the end.
+
+    Each layer reads the outputs of the one below; the outputs of both directions side by side. ``dropout`` is the
+    probability of ``Dropout`` on what goes from one layer to the next. ``cells`` has layer 0, its reverse, layer 1,
+    and so on; any ``Cell`` will do, and all need states of one size. ``RNN``, ``LSTM`` and ``GRU`` make their own.
+
+    Calling it: ``outputs, last = layer(x, state, lengths=lengths)``
+
+    ``x``       [T, B, F], or [B, T, F] if ``batch_first``, of the dtype of the parameters.
+    ``state``   h [L·D, B, H], or (h, c): the start of each of the L layers and D directions; zero if None.
+    ``lengths`` [B] integers 0..T: sequence b ends after that many steps. What stands after the end plays no part,
+                the outputs there are 0, and the reverse direction starts at the end.
+    ``outputs`` [T, B, D·H] or [B, T, D·H]: h of the last layer at each step.
+    ``last``    the state at the end (in the reverse direction: at the start) of each sequence, in the form of
+                ``state``: h [L·D, B, H] or (h, c), also if ``batch_first``.
+
+    With projections h is [.., P] and c [.., H]. Operations are recorded in the scopes ``layer0``, ``layer0_reverse``,
+    ``layer1``, ... and in each in those of the time steps. Parameters have PyTorch's names, ``weight_ih_l0`` and
+    ``weight_ih_l0_reverse``, and are attributes under these names.
+
+    Raises ValueError for other shapes, and for input without a time step; TypeError for another dtype.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        *,
+        bidirectional: bool = False,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        rng: Seed = None,
+    ) -> None:
+        self.cells = tuple(cells)
+        self.directions = 2 if bidirectional else 1
+        if not self.cells or len(self.cells) % self.directions:
+            raise ValueError(
+                f"{type(self).__name__}: takes one cell a layer, two if bidirectional, but {len(self.cells)} were given"
+            )
+        self.batch_first = batch_first
+        self.dropout = Dropout(dropout, rng=rng)
+        for name, value in self.named_parameters():
+            value.name = name
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """PyTorch's names: ``weight_ih_l0``, and ``weight_ih_l0_reverse`` for the second direction."""
+        yield from self.own_parameters()
+        for k, cell in enumerate(self.cells):
+            layer, reverse = divmod(k, self.directions)
+            inner = cell.cell if isinstance(cell, Zoneout) else cell
+            for name, value in inner.named_parameters():
+                yield f"{name}_l{layer}{'_reverse' if reverse else ''}", value
+
+    def __getattr__(self, name: str) -> Tensor:
+        own = dict(self.named_parameters()) if "cells" in vars(self) else {}
+        if name not in own:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{closest(name, list(own))}")
+        return own[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and name not in vars(self) and hasattr(self, name):
+            raise AttributeError(
+                f"{type(self).__name__}.{name} belongs to one of .cells: assign to .{name}.data, or to the cell's own"
+            )
+        super().__setattr__(name, value)
+
+    def forward(
+        self, x: Tensor | Array, state: State = None, *, lengths: Sequence[int] | Array | None = None
+    ) -> tuple[Tensor, State]:
+        """The outputs, and the last state of each layer and direction; see the class."""
+        inputs = self.time_first(x)
+        T, B, _ = inputs.shape
+        states = self.initial_states(state, B, inputs.dtype)
+        mask = None if lengths is None else mask_of(lengths, T, B)
+        if mask is not None:
+            inputs = where(mask, inputs, 0)
+        lasts: list[tuple[Tensor, ...]] = []
+        for layer in range(len(self.cells) // self.directions):
+            if layer:
+                inputs = self.dropout(inputs)
+            outputs = []
+            for reverse in range(self.directions):
+                k = len(lasts)
+                with scope(f"layer{layer}{'_reverse' if reverse else ''}"):
+                    last, output = run(self.cells[k], states[k], inputs, mask, reverse=bool(reverse))
+                lasts.append(parts(last))
+                outputs.append(output)
+            inputs = outputs[0] if len(outputs) == 1 else concatenate(*outputs, axis=-1)
+        last = whole([stack(*tensors) for tensors in zip(*lasts, strict=True)])
+        return inputs.swapaxes(0, 1) if self.batch_first else inputs, last
+
+    def time_first(self, x: Tensor | Array) -> Tensor:
+        """The input as a Tensor [T, B, F]; ValueError for another number of axes, and for T = 0."""
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        form = "[B, T, F]" if self.batch_first else "[T, B, F]"
+        if x.ndim != 3:
+            raise ValueError(
+                f"{here()}: takes inputs {form} of time steps, batch and features, but got shape {x.shape}"
+            )
+        x = x.swapaxes(0, 1) if self.batch_first else x
+        if not len(x):
+            raise ValueError(f"{here()}: an input {form} needs a time step, but this one has T = 0")
+        return x
+
+    def initial_states(self, state: State, batch: int, dtype: npt.DTypeLike) -> list[State]:
+        """The state that each cell starts from."""
+        if state is None:
+            return [cell.zero_state((batch,), dtype) for cell in self.cells]
+        shapes = [(len(self.cells), batch, size) for size in self.cells[0].state_sizes]
+        tensors = checked_state(state, shapes)
+        return [whole([tensor[k] for tensor in tensors]) for k in range(len(self.cells))]
+
+
+def run(cell: Cell, state: State, x: Tensor, mask: Tensor | None, *, reverse: bool) -> tuple[State, Tensor]:
+    """One cell along time over ``x`` [T, B, F]: the last state, and the outputs [T, B, H].
+
+    Where ``mask`` [T, B, 1] is false, the state stays as it is and the output is 0.
+    """
+    projected = cell.project(x)
+
+    def step(state: State, *inputs: Tensor) -> tuple[State, Tensor]:
+        state = cell.step(state, *inputs)
+        return state, state[0] if type(state) is tuple else state
+
+    def masked(state: State, mask: Tensor, *inputs: Tensor) -> tuple[State, Tensor]:
+        new = cell.step(state, *inputs)
+        new = whole([where(mask, n, o) for n, o in zip(parts(new), parts(state), strict=True)])
+        return new, parts(new)[0]
+
+    if mask is None:
+        return scan(step, state, projected, reverse=reverse)
+    last, outputs = scan(masked, state, (mask, *projected), reverse=reverse)
+    return last, where(mask, outputs, 0)
+
+
+def mask_of(lengths: Sequence[int] | Array, T: int, B: int) -> Tensor:
+    """True [T, B, 1] where step t is one of the first ``lengths[b]``; errors for all but [B] integers 0..T."""
+    ends = np.asarray(plain(lengths))
+    if ends.dtype.kind not in "iu" and ends.size:
+        raise TypeError(f"{here()}: lengths are integers, one for each sequence, but these are {ends.dtype}")
+    if ends.shape != (B,):
+        raise ValueError(
+            f"{here()}: lengths has one integer for each of the {B} sequences, but its shape is {ends.shape}"
+        )
+    for b in np.flatnonzero((ends < 0) | (ends > T))[:1].tolist():
+        raise ValueError(
+            f"{here()}: the length of sequence {b} is {ends[b]}, but must be in 0..{T}, the number of steps"
+        )
+    return Tensor(np.arange(T)[:, None, None] < ends[:, None])
+
+
+class Stacked(Recurrent):
+    """What ``RNN``, ``LSTM`` and ``GRU`` share: ``num_layers`` layers of cells of one class."""
 
     cell: type[Cell]
 
@@ -29,56 +184,74 @@ class Recurrent(Module):
         num_layers: int = 1,
         *,
         bidirectional: bool = False,
-        dtype: npt.DTypeLike = np.float32,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         rng: Seed = None,
+        **options: Any,
     ) -> None:
-        rng = generator(rng)
-        self.directions = 2 if bidirectional else 1
-        sizes = [input_size] + [hidden_size * self.directions] * (num_layers - 1)
-        self.cells = [
-            [self.cell(size, hidden_size, dtype=dtype, rng=rng) for _ in range(self.directions)] for size in sizes
-        ]
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """PyTorch's names: ``weight_ih_l0``, and ``weight_ih_l0_reverse`` for the second direction."""
-        for layer, cells in enumerate(self.cells):
-            for cell, suffix in zip(cells, ("", "_reverse"), strict=False):
-                yield from ((f"{name}_l{layer}{suffix}", value) for name, value in cell.named_parameters())
-
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """``x`` [T, B, F] to the outputs [T, B, D·H] of the last layer, and the last state of each layer."""
-        finals: list[State] = []
-        for layer, cells in enumerate(self.cells):
-            outputs = []
-            for direction, cell in enumerate(cells):
-                with scope(f"layer{layer}" + ("_reverse" if direction else "")):
-                    before = cell.zero_state(x.shape[1]) if state is None else tuple(s[len(finals)] for s in state)
-                    final, output = scan(
-                        lambda s, a, cell=cell: ((s := cell.step(s, a)), s[0]),
-                        before,
-                        (cell.project(x),),
-                        reverse=bool(direction),
-                    )
-                finals.append(final)
-                outputs.append(output)
-            x = outputs[0] if len(outputs) == 1 else concatenate(*outputs, axis=-1)
-        stacked = tuple(stack(*parts) for parts in zip(*finals, strict=True))
-        return x, stacked if len(stacked) > 1 else stacked[0]
+        known = [name for name in inspect.signature(self.cell).parameters if name not in {"input_size", "hidden_size"}]
+        for name in options:
+            if name not in known:
+                others = ["num_layers", "bidirectional", "batch_first", "dropout", "zoneout", "rng"]
+                raise TypeError(f"{type(self).__name__}: no option {name!r}{closest(name, [*known, *others])}")
+        if num_layers < 1:
+            raise ValueError(f"{type(self).__name__}: num_layers is 1 or more, not {num_layers}")
+        rng, directions = generator(rng), 2 if bidirectional else 1
+        cells: list[Cell] = []
+        for _ in range(num_layers):
+            size = cells[-1].state_sizes[0] * directions if cells else input_size
+            cells += [self.cell(size, hidden_size, rng=rng, **options) for _ in range(directions)]
+        if np.any(zoneout):
+            cells = [Zoneout(cell, zoneout, rng=rng) for cell in cells]
+        super().__init__(cells, bidirectional=bidirectional, batch_first=batch_first, dropout=dropout, rng=rng)
 
 
-class RNN(Recurrent):
-    """x"""
+class RNN(Stacked):
+    """Layers of ``RNNCell``: h = tanh(W_ih x + b_ih + W_hh h + b_hh) at each time step.
+
+    ``RNN(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
+    rng=None)``, and the options of ``RNNCell``: nonlinearity, identity_init, layer_norm, bias, dtype. ``zoneout`` is
+    the p of ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
+
+    >>> rnn = RNN(3, 5, num_layers=2, nonlinearity="relu", rng=0)
+    >>> outputs, h = rnn(np.zeros((7, 2, 3), np.float32))
+    >>> outputs.shape, h.shape
+    ((7, 2, 5), (2, 2, 5))
+    """
 
     cell = RNNCell
 
 
-class LSTM(Recurrent):
-    """x"""
+class LSTM(Stacked):
+    """Layers of ``LSTMCell``, long short-term memory.
+
+    ``LSTM(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
+    rng=None)``, and the options of ``LSTMCell``: forget_bias, peephole, coupled, layer_norm, proj_size, bias, dtype.
+    ``zoneout`` is the p of ``Zoneout`` around each cell, or (p_h, p_c). How to call it is said at ``Recurrent``.
+
+    >>> lstm = LSTM(3, 5, bidirectional=True, forget_bias=1.0, rng=0)
+    >>> outputs, (h, c) = lstm(np.zeros((7, 2, 3), np.float32), lengths=[7, 4])
+    >>> outputs.shape, h.shape, c.shape
+    ((7, 2, 10), (2, 2, 5), (2, 2, 5))
+    >>> lstm.weight_hh_l0_reverse.shape
+    (20, 5)
+    """
 
     cell = LSTMCell
 
 
-class GRU(Recurrent):
-    """x"""
+class GRU(Stacked):
+    """Layers of ``GRUCell``, the gated recurrent unit.
+
+    ``GRU(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
+    rng=None)``, and the options of ``GRUCell``: reset, update, layer_norm, bias, dtype. ``zoneout`` is the p of
+    ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
+
+    >>> gru = GRU(3, 5, batch_first=True, rng=0)
+    >>> outputs, h = gru(np.zeros((2, 7, 3), np.float32))
+    >>> outputs.shape, h.shape
+    ((2, 7, 5), (1, 2, 5))
+    """
 
     cell = GRUCell
