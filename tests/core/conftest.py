@@ -14,4 +14,4 @@ def _leave_no_trace() -> Iterator[None]:
     registry.clear()
     registry.update(known)
     recorder = thread.recorder
-    assert (recorder.enabled, recorder.observers, recorder.scope) == (True, (), ())
+    assert (recorder.enabled, recorder.observers, recorder.scope, recorder.tracing) == (True, (), (), False)

@@ -167,6 +167,19 @@ def test_time_orders_results_after_their_inputs() -> None:
     assert x.time < y.time < z.time
 
 
+def test_tracing_asks_for_the_nodes_of_constants_too() -> None:
+    x = Tensor(2.0)
+    thread.recorder.tracing = True
+    try:
+        y = x * 3
+    finally:
+        thread.recorder.tracing = False
+    assert y.node is not None
+    assert y.node.op is registry["mul"]
+    assert not y.requires_grad
+    assert (x * 3).node is None
+
+
 # ----------------------------------------------------------------------------------------------- observers and scopes
 
 

@@ -123,6 +123,34 @@ def test_slicing_in_a_loop_costs_the_size_of_the_whole(
     assert costs[1] <= 4.5 * costs[0]
 
 
+@pytest.mark.parametrize("index", [lambda t: t, lambda t: slice(t, t + 2), lambda t: (slice(None, None, 2), t % 8)])
+def test_slicing_in_a_loop_stays_linear_for_derivatives_of_derivatives(
+    index: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    length = 200
+    x = Tensor(np.ones((length, 8)), requires_grad=True)
+    size = sum(x.data[index(t)].size for t in range(length)) + x.size
+
+    def loop(x: Tensor) -> Tensor:
+        (slope,) = gradients(sum((x[index(t)].sum() ** 2 for t in range(length)), Tensor(0.0)), [x], create_graph=True)
+        return tg.sum(slope * slope)
+
+    allocated = 0
+    zeros = np.zeros
+
+    def counted(shape: Any, *args: Any) -> Any:
+        nonlocal allocated
+        out = zeros(shape, *args)
+        allocated += out.size
+        return out
+
+    monkeypatch.setattr(np, "zeros", counted)
+    loop(x).backward()
+    monkeypatch.undo()
+    assert x.grad.any()
+    assert 0 < allocated <= 4 * size  # made dense, each slice alone would cost x.size
+
+
 def test_leaf_gradients_can_be_clipped_in_place() -> None:
     a, b = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
     (a + b).sum().backward()
