@@ -74,7 +74,8 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
     ``gradient`` is the cotangent of ``output``, of its shape; a scalar output needs none (it is 1). ``leaf.grad`` is
     a writable array of the leaf's shape and dtype, shared with nothing; an array that is already there is added to in
     place. The recorded graph is freed as backward goes, unless ``retain_graph``. With ``create_graph`` the gradients
-    are Tensors with a graph of their own, for derivatives of higher order (and the graph is retained).
+    are Tensors with a graph of their own, for derivatives of higher order (and the graph is retained). Such a gradient
+    refers to its leaf, and the leaf to it: set ``leaf.grad = None`` when done, or use ``gradients``.
 
     Raises RuntimeError if ``output`` does not require grad, is no scalar and comes without ``gradient``, or if its
     graph was freed by an earlier backward or has had a value replaced since it was recorded.
@@ -150,7 +151,6 @@ def walk(
                 found.append((out, g, out._made is None and key in owned))
                 if out._made is None:
                     continue
-            owned.discard(key)  # this identity may soon be another tensor's
             op, inputs, params, scope = out._made
             value: Any = out
             values: Any = inputs

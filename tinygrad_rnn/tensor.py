@@ -305,7 +305,7 @@ class Tensor:
         arrays = [k for k in key if not isinstance(k, STATIC_KEYS)]
         if arrays:
             key = tuple(k if isinstance(k, STATIC_KEYS) else ARRAY for k in key)
-            arrays = [k if isinstance(k, Tensor) else np.asarray(k) for k in arrays]
+            arrays = [k if isinstance(k, Tensor) else np.asarray(k, None if np.size(k) else int) for k in arrays]
         return registry["getitem"](self, *arrays, key=key)
 
     def __getattr__(self, name: str) -> Callable[..., Tensor]:
