@@ -216,7 +216,7 @@ class Zoneout(Cell):
         """The state and what was projected of one time step to the next state."""
         inner, ds = projected[: -len(self.p)], projected[-len(self.p) :]
         old, new = parts(state), parts(self.cell.step(state, *inner))
-        return whole([n + d * (o - n) for o, n, d in zip(old, new, ds, strict=True)])
+        return whole([d * o + (1 - d) * n for o, n, d in zip(old, new, ds, strict=True)])
 
 
 def parts(state: State) -> tuple[Tensor, ...]:

@@ -48,7 +48,8 @@ def truncated_bptt(
 
     By default ``k2`` is ``k1``: windows side by side. A larger k2 reaches further: each round starts again k2 - k1
     steps before the last one ended, from the detached state it had there, with the parameters as they now are. That
-    costs k2/k1 as much, and gives each step's loss at least k2 - k1 + 1 steps of history.
+    costs k2/k1 as much, and gives each step's loss at least k2 - k1 + 1 steps of history. The last round has what is
+    left of T.
 
     ``layer`` maps (x, state) to (outputs, state) and reads forward in time: an ``RNN``, ``LSTM`` or ``GRU`` with time
     first and one direction, or a model around one. Williams and Peng 1990, who write BPTT(k2; k1); Sutskever 2013,
