@@ -72,7 +72,7 @@ def load(path: StrPath) -> tuple[dict[str, Array], dict[str, Any]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
     except OSError as error:
         raise CheckpointError(path, f"can't be read: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, TypeError, ValueError) as error:
+    except (safetensors.SafetensorError, AttributeError, TypeError, ValueError) as error:  # the latter for odd dtypes
         raise CheckpointError(path, f"not a whole safetensors file: {error}") from error
     if ENTRY not in metadata:
         raise CheckpointError(path, f"a safetensors file without the header of a checkpoint ({ENTRY!r})")
@@ -88,6 +88,7 @@ def load(path: StrPath) -> tuple[dict[str, Array], dict[str, Any]]:
 
 def check_writable(path: StrPath) -> None:
     """Raise CheckpointError unless ``save`` can write to ``path``: to be called before hours of work, not after."""
+    library()
     with replacement(Path(path), keep=False) as file:
         file.write(b"\0")
 
