@@ -88,7 +88,7 @@ def train(options: argparse.Namespace) -> int:
     rng = np.random.default_rng(options.seed)
     model = new_model(vocabulary, vars(options), rng)
     optimizer = optim.Adam(model.parameters(), betas=(0.9, 0.99))
-    decay = optim.CosineDecay(options.lr, max(options.iterations - options.warm_up, 1), lr_min=options.lr / 50)
+    decay = optim.CosineDecay(options.lr, max(options.iterations - options.warm_up, 1))
     schedule = optim.WarmUp(decay, options.warm_up, start_factor=0.1)
     size = f"{options.layers} x {options.units} units, {optimizer.parameters.value.size:,} parameters"
     say("model", f"{options.cell.upper()}, {size}")
@@ -374,8 +374,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("--iterations", "N", 2000, "updates of the parameters", type=count)
     option("--steps", "N", 50, "characters in a window: as far as gradients go back", type=count)
     option("--batch-size", "N", 50, "streams of text side by side", type=count)
-    option("--lr", "RATE", 0.01, "highest learning rate of Adam", type=number(float, 0))
-    option("--warm-up", "N", 100, "iterations of rise to it; then half a cosine down", type=number(int, 0))
+    option("--lr", "RATE", 0.015, "highest learning rate of Adam", type=number(float, 0))
+    option("--warm-up", "N", 200, "iterations of rise to it; then half a cosine down", type=number(int, 0))
     option("--clip", "NORM", 1.0, "largest norm of the gradient", type=number(float, 0))
     option("--seed", "N", 0, "of all random numbers", type=number(int, 0))
     option("--report", "N", REPORTS, "iterations after which to validate, sample and save", type=count, nargs="*")
@@ -385,7 +385,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("--length", "N", 500, "new characters", type=number(int, 0))
     option("--temperature", "T", 1.0, "of the distribution; 0: always the likeliest character", type=number(float, 0))
     option("--top-k", "K", None, "draw from the K likeliest characters; by default from all", type=count)
-    option("--top-p", "P", None, "draw from the likeliest that make up probability P", type=number(float, 1e-6, 1))
+    option("--top-p", "P", None, "draw from the likeliest that make up P; by default all", type=number(float, 1e-6, 1))
     option("--seed", "N", None, "equal seeds give equal texts; by default each is new", type=number(int, 0))
 
     option = command(evaluate)
@@ -396,9 +396,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code. Mistakes in the input end in one line on stderr."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that lacks a character prints ? for it
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a console that lacks a character prints ? for it
     options = parse(arguments)
     try:
         return int(options.run(options))
