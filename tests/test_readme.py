@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -17,7 +19,7 @@ def test_the_tour_runs_and_prints_what_it_says(tmp_path: Path) -> None:
     script = tmp_path / "tour.py"
     script.write_text(tour, encoding="utf-8")
     run = subprocess.run(  # noqa: S603  our own text
-        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, env=ENVIRONMENT, check=False
     )
     assert run.stderr == ""
     assert run.stdout.splitlines() == ["4.0", "digraph"]
@@ -42,6 +44,6 @@ def test_the_commands_are_those_of_the_makefile() -> None:
 def test_star_import_leaves_python_alone() -> None:
     script = "from tinygrad_rnn import *\nprint(sum([1, 2]), max(3, 4), abs(-1), tanh.name)"
     run = subprocess.run(  # noqa: S603  our own text
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=True
     )
     assert run.stdout.split() == ["3", "4", "1", "tanh"]
