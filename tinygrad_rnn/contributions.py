@@ -43,7 +43,7 @@ class At:
         if not parts:
             return None
         first = parts[0]
-        if any(type(part.value) is Tensor for part in parts):
+        if type(first.value) is Tensor:  # then all are
             return At.recorded(parts)
         if first.value.size >= LARGE and (whole := joined(parts)) is not None:
             return whole
@@ -88,7 +88,7 @@ class Rows:
 
 def as_rows(x: Any) -> Any:
     """An array or Tensor [..., I] as a matrix of rows; not by -1, which has no meaning when I is 0."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def joined(parts: Sequence[At]) -> Array | None:

@@ -98,8 +98,10 @@ def tanh(x: Value) -> Array:
 @op(x=lambda g, out, x: g * (out - out * out))
 def sigmoid(x: Value) -> Array:
     """1 / (1 + exp(-x)), without overflow, and with full relative precision for large negative x."""
-    e = np.exp(np.minimum(x, 40 if getattr(x, "itemsize", 8) > 2 else 11))  # beyond, the result rounds to 1
-    return e / (1 + e)
+    e = np.minimum(x, 40.0 if getattr(x, "itemsize", 8) > 2 else 11.0)  # beyond, the result rounds to 1
+    out = e if e.ndim else None
+    e = np.exp(e, out=out)
+    return np.divide(e, 1 + e, out=out)
 
 
 @op(x=lambda g, out, x: where(greater(out, 0), g, 0))

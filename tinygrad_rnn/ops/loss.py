@@ -64,7 +64,9 @@ def cross_entropy_rule(
     safe, scale = row_weights(plain(targets), plain(weight), ignore_index, rows.dtype)
     share = 1 / (safe.size if scale is None else scale.sum()) if reduction == "mean" else 1
     factor = g.reshape(-1, 1) * (share if scale is None else scale[:, None] * share)
-    return (softmax_error(rows, safe) * factor).reshape(logits.shape)
+    error = softmax_error(rows, safe)
+    error *= factor  # an array in place, a Tensor as a new one
+    return error.reshape(logits.shape)
 
 
 @op(logits=cross_entropy_rule)

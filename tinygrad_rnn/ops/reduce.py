@@ -190,8 +190,9 @@ def softmax(x: Value, *, axis: Axes = -1) -> Array:
     >>> softmax(np.array([0.0, 1e4, -np.inf]))
     array([0., 1., 0.])
     """
-    e = np.exp(shifted(x, axis)[0])
-    return e / np.maximum(total(e, axis), TINY)
+    e = np.asarray(shifted(x, axis)[0])
+    np.exp(e, out=e)
+    return np.divide(e, np.maximum(total(e, axis), TINY), out=e)
 
 
 @op(x=lambda g, out, x, *, axis=-1: g - exp(out) * g.sum(axis=axis, keepdims=True))
