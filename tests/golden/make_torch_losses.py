@@ -39,9 +39,7 @@ FUNCTIONS: dict[str, Callable[[Inputs, Options], torch.Tensor]] = {
     "softmax": lambda x, o: torch.softmax(x["input"], o["dim"]),
     "logsumexp": lambda x, o: torch.logsumexp(x["input"], o["dim"]),
     "softplus": lambda x, _: -functional.logsigmoid(-x["input"]),
-    "layer_norm": lambda x, o: functional.layer_norm(
-        x["input"], x["weight"].shape, x["weight"], x["bias"], o["eps"]
-    ),
+    "layer_norm": lambda x, o: functional.layer_norm(x["input"], x["weight"].shape, x["weight"], x["bias"], o["eps"]),
     "embedding": lambda x, o: functional.embedding(torch.tensor(o["indices"]), x["weight"]),
 }
 
@@ -57,9 +55,7 @@ def values(kind: str, random: np.random.Generator, *shape: int) -> NDArray[np.fl
     return x
 
 
-def case(
-    name: str, options: Options, inputs: dict[str, NDArray[np.float64]], random: np.random.Generator
-) -> Case:
+def case(name: str, options: Options, inputs: dict[str, NDArray[np.float64]], random: np.random.Generator) -> Case:
     """Evaluate the function named by `kind`, pull a random cotangent back, and store all of it."""
     leaves = {key: torch.tensor(value, requires_grad=True) for key, value in inputs.items()}
     output = FUNCTIONS[options["kind"]](leaves, options)

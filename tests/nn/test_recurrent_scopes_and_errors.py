@@ -1,5 +1,6 @@
 """Layers: the names of their parameters, what they record and where, and what their errors say."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,9 @@ def test_operations_carry_layer_and_time_step() -> None:
 
 @pytest.mark.parametrize(("layer", "expected"), [(nn.RNN(3, 5), 3), (nn.LSTM(3, 5), 15), (nn.GRU(3, 5), 16)])
 def test_operations_recorded_a_step(layer: nn.Recurrent, expected: int) -> None:
-    counts = [len(recorded(lambda T=T: layer(np.zeros((T, 2, 3), np.float32)))) for T in (10, 11)]
-    assert counts[1] - counts[0] == expected
+    inputs = [np.zeros((T, 2, 3), np.float32) for T in (10, 11)]
+    shorter, longer = (len(recorded(partial(layer, x))) for x in inputs)
+    assert longer - shorter == expected
 
 
 def test_rows_of_an_embedding_are_projected_once_each() -> None:
