@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -117,7 +118,9 @@ class Cell(Module):
 
     def zero_state(self, lead: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> State:
         """The state before the first step, zeros [*lead, H]; ``lead`` is (B,)."""
-        return whole([Tensor(np.zeros((*lead, size), dtype)) for size in self.state_sizes])
+        names = chain(("h₀", "c₀"), repeat(None))
+        zeros = [np.zeros((*lead, size), dtype) for size in self.state_sizes]
+        return whole([Tensor(array, name=name) for array, name in zip(zeros, names, strict=False)])
 
     def checked(self, x: Tensor | Array) -> Tensor:
         """The input as a Tensor, if it fits ``weight_ih``; see ``as_input``."""
