@@ -213,7 +213,7 @@ def test_zoneout_gradients_are_those_of_central_differences() -> None:
 class MinimalGatedUnit(nn.Cell):
     gates = 2
 
-    def step(self, h: Tensor, a: Tensor) -> Tensor:  # type: ignore[override]
+    def step(self, h: Tensor, a: Tensor) -> Tensor:
         f, n = split(a, 2, axis=-1)
         weight_f, weight_n = split(self.weight_hh, 2)
         f = sigmoid(linear(h, weight_f, f))
@@ -234,7 +234,7 @@ class Leaky(nn.Cell):
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
         return (x,)
 
-    def step(self, state: Any, x: Tensor) -> Any:  # type: ignore[override]
+    def step(self, state: Any, x: Tensor) -> Any:
         a, b, c = state
         return a + self.rate * (x - a), b + self.rate * (a - b), c + self.rate * (b - c)
 

@@ -97,6 +97,11 @@ LSTM = nn.LSTM(3, 5, 2, rng=0)
             ValueError,
             r"of shape \(2, 2, 5\) and \(2, 2, 5\), but got \(2, 2, 5\) and \(2, 1, 5\)",
         ),
+        (
+            lambda: LSTM(X, (np.zeros((2, 2, 5)), np.zeros((2, 2, 5)))),
+            TypeError,
+            r"lstm: the state is float64 and the input float32",
+        ),
         (lambda: LSTM(X, lengths=[7, 8]), ValueError, r"lstm: the length of sequence 1 is 8, but must be in 0..7"),
         (lambda: LSTM(X, lengths=[-1, 3]), ValueError, r"lstm: the length of sequence 0 is -1, but must be in 0..7"),
         (lambda: LSTM(X, lengths=[7]), ValueError, r"lengths has one integer for each of the 2 sequences, .* \(1,\)"),
@@ -117,7 +122,7 @@ def test_errors_say_where_and_what(run: Any, error: type[Exception], message: st
 class Failing(nn.GRUCell):
     calls = 0
 
-    def step(self, h: Tensor, a: Tensor) -> Tensor:  # type: ignore[override]
+    def step(self, h: Tensor, a: Tensor) -> Tensor:
         self.calls += 1
         return super().step(h[..., 1:] if self.calls == 4 else h, a)
 

@@ -18,7 +18,7 @@ weights travel both ways.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from typing import Any, TypeAlias
 
@@ -101,8 +101,8 @@ class Cell(Module):
         """W_ih x + b_ih + b_hh [..., gates·H] of inputs [..., F]. Raises ValueError or TypeError as ``Linear``."""
         return (project(self.checked(x), self.weight_ih, self.bias),)
 
-    def step(self, state: State, *projected: Tensor) -> State:  # noqa: ARG002  what each cell takes
-        """The next state, from the state and what was projected of one time step: written by each cell."""
+    def step(self, *args: Any, **kwargs: Any) -> State:  # noqa: ARG002  a subclass takes what it projects
+        """``step(state, *projected)``: the next state, from the state and what was projected of one time step."""
         raise TypeError(f"{type(self).__name__} defines no step()")
 
     def forward(self, x: Tensor | Array, state: State = None) -> State:
@@ -113,7 +113,7 @@ class Cell(Module):
         if state is None:
             state = self.zero_state(lead, dtype)
         else:
-            state = whole(checked_state(state, [(*lead, size) for size in self.state_sizes]))
+            state = whole(checked_state(state, [(*lead, size) for size in self.state_sizes], dtype))
         return self.step(state, *projected)
 
     def zero_state(self, lead: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> State:
@@ -166,7 +166,7 @@ class RNNCell(Cell):
                 if b is not None:
                     b.data = np.zeros(b.shape)
 
-    def step(self, h: Tensor, a: Tensor) -> Tensor:  # type: ignore[override]  # each cell has a state of its own kind
+    def step(self, h: Tensor, a: Tensor) -> Tensor:
         """``h`` [B, H] and ``a`` [B, H] to h' [B, H]."""
         a = linear(h, self.weight_hh, a)
         return self.activation(a if self.norm is None else self.norm(a))
@@ -205,6 +205,10 @@ class Zoneout(Cell):
         """Those of the cell inside."""
         return self.cell.state_sizes
 
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Those of the cell inside, under its names."""
+        yield from self.cell.named_parameters()
+
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
         """What the cell inside projects, and d [..., H] (in evaluation [..., 1]) for each tensor of the state."""
         inner = self.cell.project(x)
@@ -232,8 +236,8 @@ def whole(tensors: Sequence[Tensor]) -> State:
     return tuple(tensors) if len(tensors) > 1 else tensors[0]
 
 
-def checked_state(state: State, shapes: Sequence[tuple[int, ...]]) -> tuple[Tensor, ...]:
-    """The tensors of ``state``; ValueError, which shows what was expected, unless they have these shapes."""
+def checked_state(state: State, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> tuple[Tensor, ...]:
+    """The tensors of ``state``; ValueError or TypeError unless they have these shapes and the dtype of the input."""
     given = tuple(state) if isinstance(state, (tuple, list)) else (state,)
     seen = [tuple(np.shape(s.data if isinstance(s, Tensor) else s)) for s in given]
     if seen != list(shapes):
@@ -242,7 +246,11 @@ def checked_state(state: State, shapes: Sequence[tuple[int, ...]]) -> tuple[Tens
             f"{here()}: the state is {form} of shape {' and '.join(map(str, shapes))}, but got "
             f"{' and '.join(map(str, seen)) or 'an empty tuple'}"
         )
-    return tuple(s if isinstance(s, Tensor) else Tensor(s) for s in given)
+    tensors = tuple(s if isinstance(s, Tensor) else Tensor(s) for s in given)
+    for s in tensors:
+        if s.dtype != dtype:
+            raise TypeError(f"{here()}: the state is {s.dtype} and the input {dtype}; both take the parameters' dtype")
+    return tensors
 
 
 def positive(size: Any, name: str, cell: Cell) -> int:

@@ -72,7 +72,7 @@ class GRUCell(Cell):
         a = concatenate(self.norm_ih[0](rz), self.norm_ih[1](n), axis=-1)
         return (a if bias is None else a + bias,)
 
-    def step(self, h: Tensor, a: Tensor) -> Tensor:  # type: ignore[override]  # each cell has a state of its own kind
+    def step(self, h: Tensor, a: Tensor) -> Tensor:
         """``h`` [B, H] and ``a`` [B, 3H] to h' [B, H]."""
         z, n = self.reset_after(h, a) if self.reset == "after" else self.reset_before(h, a)
         return n + z * (h - n) if self.update == "keep" else h + z * (n - h)

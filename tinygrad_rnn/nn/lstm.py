@@ -93,7 +93,7 @@ class LSTMCell(Cell):
         a, bias = self.norm_ih(project(self.checked(x), self.weight_ih, None)), self.bias
         return (a if bias is None else a + bias,)
 
-    def step(self, state: State, a: Tensor) -> State:  # type: ignore[override]  # one thing is projected
+    def step(self, state: State, a: Tensor) -> State:
         """(h, c) and ``a`` [B, 4H] to (h', c')."""
         h, c = state
         i, f, g, o = self.preactivations(h, c, a)
@@ -145,7 +145,7 @@ class LSTM1997Cell(Cell):
         """Of h and c."""
         return (self.hidden_size, self.hidden_size)
 
-    def step(self, state: State, a: Tensor) -> State:  # type: ignore[override]  # one thing is projected
+    def step(self, state: State, a: Tensor) -> State:
         """(h, c) and ``a`` [B, 3H] to (h', c')."""
         h, c = state
         i, g, o = split(linear(h, self.weight_hh, a), 3, axis=-1)

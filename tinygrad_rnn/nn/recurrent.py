@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tinygrad_rnn.nn.cells import Cell, RNNCell, State, Zoneout, checked_state, parts, whole
 from tinygrad_rnn.nn.dropout import Dropout
@@ -70,8 +69,7 @@ class Recurrent(Module):
         yield from self.own_parameters()
         for k, cell in enumerate(self.cells):
             layer, reverse = divmod(k, self.directions)
-            inner = cell.cell if isinstance(cell, Zoneout) else cell
-            for name, value in inner.named_parameters():
+            for name, value in cell.named_parameters():
                 yield f"{name}_l{layer}{'_reverse' if reverse else ''}", value
 
     def __getattr__(self, name: str) -> Tensor:
@@ -125,12 +123,12 @@ class Recurrent(Module):
             raise ValueError(f"{here()}: an input {form} needs a time step, but this one has T = 0")
         return x
 
-    def initial_states(self, state: State, batch: int, dtype: npt.DTypeLike) -> list[State]:
+    def initial_states(self, state: State, batch: int, dtype: np.dtype[Any]) -> list[State]:
         """The state that each cell starts from."""
         if state is None:
             return [cell.zero_state((batch,), dtype) for cell in self.cells]
         shapes = [(len(self.cells), batch, size) for size in self.cells[0].state_sizes]
-        tensors = checked_state(state, shapes)
+        tensors = checked_state(state, shapes, dtype)
         return [whole([tensor[k] for tensor in tensors]) for k in range(len(self.cells))]
 
 
