@@ -132,7 +132,11 @@ class Op:
         else:
             out._data = snapshot(data)  # a view of a parameter must not follow its updates
             out.requires_grad = False
-            out._made = (self, inputs, params, recorder.scope) if recorder.tracing else None
+            out._made = None
+            if recorder.tracing:
+                out._made = (self, inputs, params, recorder.scope)
+                for observe in recorder.observers:
+                    observe(out)
         return out
 
     def misfit(self, x: object, inputs: Sequence[object]) -> TypeError:

@@ -20,16 +20,16 @@ from tinygrad_rnn.optim import Adam, clip_grad_norm
 from tinygrad_rnn.tensor import Array
 
 LAYERS: dict[str, Callable[..., nn.Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-MODES = ["unroll"]  # every operation of every time step is a node of the graph
+MODES = ["unroll", "scan"]  # every operation of every time step is a node of the graph, or layers run by their plan
 CONFIGS = [(87, 128, 1, 50, 50), (87, 128, 2, 50, 50), (87, 256, 1, 64, 32), (27, 16, 1, 10, 1), (65, 64, 1, 25, 1)]
 
 
 class CharModel(nn.Module):
     """Embedding, recurrent layers, and an affine map to logits."""
 
-    def __init__(self, kind: str, V: int, H: int, L: int, rng: np.random.Generator) -> None:
+    def __init__(self, kind: str, V: int, H: int, L: int, rng: np.random.Generator, *, unroll: bool) -> None:
         self.embedding = nn.Embedding(V, H, rng=rng)
-        self.recurrent = LAYERS[kind](H, H, L, rng=rng)
+        self.recurrent = LAYERS[kind](H, H, L, unroll=unroll, rng=rng)
         self.head = nn.Linear(H, V, rng=rng)
 
     def forward(self, ids: Array) -> Tensor:
@@ -53,7 +53,7 @@ def make_step(  # noqa: PLR0917  a harness calls it with positions
             f"make_step: kind is one of {sorted(LAYERS)} and mode one of {MODES}, not {kind!r} and {mode!r}"
         )
     rng = np.random.default_rng(0)
-    model = CharModel(kind, V, H, L, rng)
+    model = CharModel(kind, V, H, L, rng, unroll=mode == "unroll")
     optimizer = Adam(model.parameters(), lr=2e-3)
     ids, targets = rng.integers(0, V, (T, B)), rng.integers(0, V, (T, B))
 
@@ -83,9 +83,9 @@ def main() -> None:
     for kind in LAYERS:
         for V, H, L, T, B in CONFIGS:
             rounds = max(8, min(200, int(2e9 / (H * H * L * T * B))))
-            print(
-                f"{kind:4} V={V} H={H} L={L} T={T} B={B}: {milliseconds(make_step(kind, V, H, L, T, B), rounds):.2f} ms"
-            )
+            for mode in MODES:
+                took = milliseconds(make_step(kind, V, H, L, T, B, mode), rounds)
+                print(f"{kind:4} V={V} H={H} L={L} T={T} B={B} {mode:6}: {took:.2f} ms")
 
 
 if __name__ == "__main__":

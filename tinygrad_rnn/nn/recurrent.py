@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from tinygrad_rnn.nn.init import Seed, generator
 from tinygrad_rnn.nn.lstm import LSTMCell
 from tinygrad_rnn.nn.module import Module, here
 from tinygrad_rnn.ops import concatenate, stack, where
-from tinygrad_rnn.scan import scan
+from tinygrad_rnn.scan import Pure, scan
 from tinygrad_rnn.scope import scope
 from tinygrad_rnn.tensor import Array, Tensor, closest, plain
 
@@ -41,6 +41,9 @@ class Recurrent(Module):
     ``layer1``, ... and in each in those of the time steps. Parameters have PyTorch's names, ``weight_ih_l0`` and
     ``weight_ih_l0_reverse``, and are attributes under these names.
 
+    With ``unroll`` every operation of every step is recorded; without, each cell is run along time by a plan, several
+    times as fast, and is one node of the graph: see ``scan``. ``unroll`` may be changed at any time.
+
     Raises ValueError for other shapes, and for input without a time step; TypeError for another dtype.
     """
 
@@ -51,9 +54,12 @@ class Recurrent(Module):
         bidirectional: bool = False,
         batch_first: bool = False,
         dropout: float = 0.0,
+        unroll: bool = True,
         rng: Seed = None,
     ) -> None:
         self.cells = tuple(cells)
+        self.unroll = unroll
+        self.steps: dict[tuple[int, bool], tuple[list[Any], Pure]] = {}  # with the attributes of their cells
         self.directions = 2 if bidirectional else 1
         if not self.cells or len(self.cells) % self.directions:
             raise ValueError(
@@ -103,12 +109,33 @@ class Recurrent(Module):
             for reverse in range(self.directions):
                 k = len(lasts)
                 with scope(f"layer{layer}{'_reverse' if reverse else ''}"):
-                    last, output = run(self.cells[k], states[k], inputs, mask, reverse=bool(reverse))
+                    last, output = self.run(k, states[k], inputs, mask)
                 lasts.append(parts(last))
                 outputs.append(output)
             inputs = outputs[0] if len(outputs) == 1 else concatenate(*outputs, axis=-1)
         last = whole([stack(*tensors) for tensors in zip(*lasts, strict=True)])
         return inputs.swapaxes(0, 1) if self.batch_first else inputs, last
+
+    def run(self, k: int, state: State, x: Tensor, mask: Tensor | None) -> tuple[State, Tensor]:
+        """Cell ``k`` along time over ``x`` [T, B, F]: the last state, and the outputs [T, B, H].
+
+        Where ``mask`` [T, B, 1] is false, the state stays as it is and the output is 0.
+        """
+        reverse = bool(k % self.directions)
+        step, projected = self.step(k, masked=mask is not None), self.cells[k].project(x)
+        if mask is None:
+            return scan(step, state, projected, reverse=reverse, unroll=self.unroll)
+        last, outputs = scan(step, state, (mask, *projected), reverse=reverse, unroll=self.unroll)
+        return last, where(mask, outputs, 0)
+
+    def step(self, k: int, *, masked: bool) -> Pure:
+        """The step of cell ``k``: the same object, with the plans it has, as long as the cell is the same."""
+        now = attributes(self.cells[k])
+        before, step = self.steps.get((k, masked), ((), None))
+        if step is None or len(before) != len(now) or any(a is not b for a, b in zip(before, now, strict=True)):
+            step = Pure((masked_step if masked else plain_step)(self.cells[k]))
+            self.steps[k, masked] = now, step
+        return step
 
     def time_first(self, x: Tensor | Array) -> Tensor:
         """The input as a Tensor [T, B, F]; ValueError for another number of axes, and for T = 0."""
@@ -132,26 +159,30 @@ class Recurrent(Module):
         return [whole([tensor[k] for tensor in tensors]) for k in range(len(self.cells))]
 
 
-def run(cell: Cell, state: State, x: Tensor, mask: Tensor | None, *, reverse: bool) -> tuple[State, Tensor]:
-    """One cell along time over ``x`` [T, B, F]: the last state, and the outputs [T, B, H].
+def plain_step(cell: Cell) -> Callable[..., tuple[State, Tensor]]:
+    """One step of ``cell``, as ``scan`` takes it."""
 
-    Where ``mask`` [T, B, 1] is false, the state stays as it is and the output is 0.
-    """
-    projected = cell.project(x)
+    def step(state: State, *projected: Tensor) -> tuple[State, Tensor]:
+        state = cell.step(state, *projected)
+        return state, parts(state)[0]
 
-    def step(state: State, *inputs: Tensor) -> tuple[State, Tensor]:
-        state = cell.step(state, *inputs)
-        return state, state[0] if type(state) is tuple else state
+    return step
 
-    def masked(state: State, mask: Tensor, *inputs: Tensor) -> tuple[State, Tensor]:
-        new = cell.step(state, *inputs)
+
+def masked_step(cell: Cell) -> Callable[..., tuple[State, Tensor]]:
+    """One step of ``cell`` in which the state stays as it is where ``mask`` [B, 1] is false."""
+
+    def step(state: State, mask: Tensor, *projected: Tensor) -> tuple[State, Tensor]:
+        new = cell.step(state, *projected)
         new = whole([where(mask, n, o) for n, o in zip(parts(new), parts(state), strict=True)])
         return new, parts(new)[0]
 
-    if mask is None:
-        return scan(step, state, projected, reverse=reverse)
-    last, outputs = scan(masked, state, (mask, *projected), reverse=reverse)
-    return last, where(mask, outputs, 0)
+    return step
+
+
+def attributes(module: Module) -> list[Any]:
+    """All that a module's computation depends on: the values of its attributes, and of those of its children."""
+    return [*vars(module).values(), *(value for _, child in module.children() for value in attributes(child))]
 
 
 def mask_of(lengths: Sequence[int] | Array, T: int, B: int) -> Tensor:
@@ -185,13 +216,14 @@ class Stacked(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         zoneout: float | Sequence[float] = 0.0,
+        unroll: bool = True,
         rng: Seed = None,
         **options: Any,
     ) -> None:
         known = [name for name in inspect.signature(self.cell).parameters if name not in {"input_size", "hidden_size"}]
         for name in options:
             if name not in known:
-                others = ["num_layers", "bidirectional", "batch_first", "dropout", "zoneout", "rng"]
+                others = ["num_layers", "bidirectional", "batch_first", "dropout", "zoneout", "unroll", "rng"]
                 raise TypeError(f"{type(self).__name__}: no option {name!r}{closest(name, [*known, *others])}")
         if num_layers < 1:
             raise ValueError(f"{type(self).__name__}: num_layers is 1 or more, not {num_layers}")
@@ -202,14 +234,16 @@ class Stacked(Recurrent):
             cells += [self.cell(size, hidden_size, rng=rng, **options) for _ in range(directions)]
         if np.any(zoneout):
             cells = [Zoneout(cell, zoneout, rng=rng) for cell in cells]
-        super().__init__(cells, bidirectional=bidirectional, batch_first=batch_first, dropout=dropout, rng=rng)
+        super().__init__(
+            cells, bidirectional=bidirectional, batch_first=batch_first, dropout=dropout, unroll=unroll, rng=rng
+        )
 
 
 class RNN(Stacked):
     """Layers of ``RNNCell``: h = tanh(W_ih x + b_ih + W_hh h + b_hh) at each time step.
 
     ``RNN(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
-    rng=None)``, and the options of ``RNNCell``: nonlinearity, identity_init, layer_norm, bias, dtype. ``zoneout`` is
+    unroll=True, rng=None)``, and the options of ``RNNCell``: nonlinearity, identity_init, layer_norm, bias, dtype. ``zoneout`` is
     the p of ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
 
     >>> rnn = RNN(3, 5, num_layers=2, nonlinearity="relu", rng=0)
@@ -225,7 +259,7 @@ class LSTM(Stacked):
     """Layers of ``LSTMCell``, long short-term memory.
 
     ``LSTM(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
-    rng=None)``, and the options of ``LSTMCell``: forget_bias, peephole, coupled, layer_norm, proj_size, bias, dtype.
+    unroll=True, rng=None)``, and the options of ``LSTMCell``: forget_bias, peephole, coupled, layer_norm, proj_size, bias, dtype.
     ``zoneout`` is the p of ``Zoneout`` around each cell, or (p_h, p_c). How to call it is said at ``Recurrent``.
 
     >>> lstm = LSTM(3, 5, bidirectional=True, forget_bias=1.0, rng=0)
@@ -243,7 +277,7 @@ class GRU(Stacked):
     """Layers of ``GRUCell``, the gated recurrent unit.
 
     ``GRU(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
-    rng=None)``, and the options of ``GRUCell``: reset, update, layer_norm, bias, dtype. ``zoneout`` is the p of
+    unroll=True, rng=None)``, and the options of ``GRUCell``: reset, update, layer_norm, bias, dtype. ``zoneout`` is the p of
     ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
 
     >>> gru = GRU(3, 5, batch_first=True, rng=0)

@@ -1,5 +1,66 @@
-"""Running a cell along time."""
+"""Running a cell along time: as a recorded loop to study, or by a plan to train.
 
-from tinygrad_rnn.scan.unroll import scan
+trace.py records one step and differentiates it; lower.py turns recorded operations into NumPy calls; fuse.py joins
+calls on neighbouring slices; plan.py divides them into programs, and place.py gives values their buffers; run.py binds
+a plan to T steps; planned.py makes the whole one node of the graph. ``python -m tinygrad_rnn.scan lstm`` shows a plan.
+"""
 
-__all__ = ["scan"]
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_rnn.scan.planned import Pure, scan_planned
+from tinygrad_rnn.scan.trace import CannotPlan
+from tinygrad_rnn.scan.unroll import scan_unrolled
+from tinygrad_rnn.tensor import Tensor
+
+__all__ = ["CannotPlan", "Pure", "scan"]
+
+
+def scan(
+    step: Callable[..., tuple[Any, Tensor]],
+    state: Any,
+    xs: Sequence[Any],
+    *,
+    reverse: bool = False,
+    unroll: bool = True,
+) -> tuple[Any, Tensor]:
+    """Carry ``state`` along time: ``state, y = step(state, *xs at t)`` for t = 0..T-1, or from T-1 down to 0.
+
+    ``state`` is a tensor or any nesting of tuples of them; each of ``xs`` is [T, ...]. Returns the last state and the
+    outputs y, stacked [T, ...] in the order of time.
+
+    With ``unroll`` every operation of every step is recorded, in the scope of time step t. Without, the step is looked
+    at once, and run along time by a plan: the same values and gradients to rounding, several times as fast, and one
+    node in the graph. ``step`` must then be a pure function: what differs from step to step (masks, random numbers)
+    comes in through ``xs``, and Python decisions don't depend on values. Tensors from outside that it reads get their
+    gradients either way.
+
+    Raises ValueError if ``xs`` differ in T or have no step; TypeError if ``xs`` is no tuple or ``step`` returns no
+    pair; CannotPlan, a TypeError, for a step that has no plan.
+
+    >>> import numpy as np
+    >>> from tinygrad_rnn import Tensor, nn
+    >>> add = lambda total, x: (total + x, total + x)
+    >>> scan(add, Tensor(0.0), (Tensor([1.0, 2.0, 4.0]),))[1].data
+    array([1., 3., 7.])
+
+    A cell is a function of (x, state), so a step of it reads
+
+    >>> cell = nn.RNNCell(3, 5, rng=0)
+    >>> def step(h, x):
+    ...     h = cell(x, h)
+    ...     return h, h
+    >>> h, outputs = scan(
+    ...     step, Tensor(np.zeros((2, 5), np.float32)), (Tensor(np.ones((7, 2, 3), np.float32)),), unroll=False
+    ... )
+    >>> outputs.shape
+    (7, 2, 5)
+    """
+    if not isinstance(xs, (tuple, list)):
+        raise TypeError(f"scan: xs is a tuple of what each step takes, not a {type(xs).__name__}; write (x,)")
+    lengths = {len(x) for x in xs}
+    if len(lengths) != 1 or lengths == {0}:
+        raise ValueError(f"scan: xs need one common number of steps T > 0, but have {[len(x) for x in xs]}")
+    return (scan_unrolled if unroll else scan_planned)(step, state, xs, reverse=reverse)

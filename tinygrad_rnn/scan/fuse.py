@@ -1,0 +1,4 @@
+"""x"""
+from typing import Any
+def fuse(book: Any, ends: Any) -> None:
+    """Nothing."""

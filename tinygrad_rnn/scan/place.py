@@ -1,0 +1,163 @@
+"""Where the values of a plan live.
+
+A value that backward reads, or that a sum over all steps needs, is *stacked*: it has a slot for each step in a buffer
+[T, ...]. So have the results of a step, in buffers of their own. A value that goes into a slice of another is written
+there directly. What remains is *scratch*: few small buffers, shared by values of which none is needed while another is,
+so that a step works in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.scan.lower import Value
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.scan.plan import Plan
+
+DIRECT = {"ufunc", "concatenate", "where", "opaque"}  # kinds of values that can be written into a slice
+STACKED = {"state", "x", "after", "y", "stack", "seed_y", "dx"}
+
+
+class Place(NamedTuple):
+    """``room`` and which of that room: a buffer, or for ``into`` the number of the value whose slice ``key`` it is."""
+
+    room: str
+    number: int
+    key: Any = None
+
+
+class Copy(NamedTuple):
+    """A value that has to be copied to where a result of the step belongs."""
+
+    value: Value
+    to: Place
+
+
+class Layout:
+    """The place of each value of a plan, by its number."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.values = plan.book.values
+        self.place = {number: Place(*room) for number, room in plan.given.items()}
+        self.copies_forward: list[Copy] = []
+        self.copies_backward: list[Copy] = []
+        self.cleared = [k for k, v in enumerate(plan.d_state) if v is None]  # no cotangent: zero at every step
+        self.joints: dict[int, tuple[bool, list[tuple[Any, Any]]]] = {}
+        self.forms: list[tuple[tuple[int, ...], Any]] = []  # of the scratch buffers
+        for v in plan.once:
+            self.place[v.number] = Place("once", v.number)
+        self.results()
+        self.stacks()
+        self.slices()
+        for program, copies in ((plan.forward, self.copies_forward), (plan.backward, self.copies_backward)):
+            self.share(program, copies)
+
+    def results(self) -> None:
+        """Compute the results of a step where they belong, or else copy them there."""
+        plan, forward, backward = self.plan, numbers(self.plan.forward), numbers(self.plan.backward)
+        for k, v in enumerate(plan.after):
+            self.settle(v, Place("after", k), forward, self.copies_forward)
+        y = self.place.get(plan.y.number)
+        self.y_is_state = y.number if y is not None and y.room == "after" else None
+        if self.y_is_state is None:
+            self.settle(plan.y, Place("y", 0), forward, self.copies_forward)
+        forms = plan.tape.inputs
+        for room, found, shift in (("dx", plan.d_x, plan.tape.states), ("dstate", plan.d_state, 0)):
+            for k, d in enumerate(found):
+                if d is not None:
+                    direct = (d.shape, d.dtype) == forms[shift + k][:2]
+                    self.settle(d, Place(room, k), backward if direct else set(), self.copies_backward)
+
+    def settle(self, v: Value, to: Place, computed: set[int], copies: list[Copy]) -> None:
+        """Let ``v`` live at ``to`` if it is among the ``computed`` and has no place yet; copy it there otherwise."""
+        if v.number in computed and v.number not in self.place:
+            self.place[v.number] = to
+        else:
+            copies.append(Copy(v, to))
+
+    def stacks(self) -> None:
+        """Keep, for every step, what backward reads and what sums over all steps need."""
+        plan = self.plan
+        summed = {v.root.number for total in plan.totals if total.how != "running" for v in total.parts}
+        read = {a.root.number for v in plan.backward for a in v.operands} | summed
+        read |= {copy.value.root.number for copy in self.copies_backward}
+        for program, kept in ((plan.forward, read), (plan.backward, summed)):
+            for v in program:
+                if v.number in kept and (v.number not in self.place or self.place[v.number].room == "dstate"):
+                    if v.number in self.place:
+                        self.copies_backward.append(Copy(v, self.place[v.number]))
+                    self.place[v.number] = Place("stack", v.number)
+        self.kept_seeds = {self.place[n].number for n in summed if n in self.place and self.place[n].room == "seed"}
+
+    def slices(self) -> None:
+        """Let the parts of a joint value be computed in their slices of it, where they tile it."""
+        computed = numbers(self.plan.backward) | numbers(self.plan.forward)
+        for v in [*self.plan.forward, *self.plan.backward]:
+            if v.kind != "assemble":
+                continue
+            tiled, copies = tiles(v), []
+            for part, key in zip(v.args, v.kwargs["keys"], strict=True):
+                free = type(part) is Value and part.number in computed and part.number not in self.place
+                if tiled and free and part.kind in DIRECT and part.dtype == v.dtype:
+                    self.place[part.number] = Place("into", v.number, key)
+                else:
+                    copies.append((key, part))
+            self.joints[v.number] = tiled, copies
+
+    def holder(self, v: Value) -> Value:
+        """The value whose buffer ``v`` is in."""
+        v = v.root
+        while v.number in self.place and self.place[v.number].room == "into":
+            v = self.values[self.place[v.number].number].root
+        return v
+
+    def share(self, program: list[Value], copies: list[Copy]) -> None:
+        """Give every value that has no place yet a scratch buffer, and give buffers on when their value is dead."""
+        last: dict[int, int] = {}
+        for at, v in enumerate(program):
+            for x in [*v.operands, v]:
+                last[self.holder(x).number] = at
+        for copy in copies:
+            last[self.holder(copy.value).number] = len(program)
+        for total in self.plan.totals:
+            if total.how == "running":
+                last[self.holder(total.parts[0]).number] = len(program)
+        free: dict[Any, list[int]] = {}
+        dying: dict[int, list[Value]] = {}
+        for at, v in enumerate(program):
+            h = self.holder(v)
+            if h.number not in self.place:
+                self.place[h.number] = Place("scratch", self.buffer(h, v, free, dying.get(at, [])))
+                dying.setdefault(last[h.number], []).append(h)
+            for dead in dying.pop(at, ()):
+                free.setdefault((dead.shape, dead.dtype), []).append(self.place[dead.number].number)
+
+    def buffer(self, h: Value, v: Value, free: dict[Any, list[int]], dying: list[Value]) -> int:
+        """A scratch buffer for ``h``, of which ``v`` is computed first: that of a dying operand, a free, or a new."""
+        form = h.shape, h.dtype
+        if h is v and isinstance(v.fn, np.ufunc) and v.fn is not np.matmul:
+            for x in v.operands:
+                if (x.shape, x.dtype) == form and any(d is x for d in dying):
+                    dying[:] = [d for d in dying if d is not x]
+                    return self.place[x.number].number
+        if not free.setdefault(form, []):
+            free[form].append(len(self.forms))
+            self.forms.append(form)
+        return int(free[form].pop())
+
+
+def numbers(program: list[Value]) -> set[int]:
+    """The numbers of the values in a program."""
+    return {v.number for v in program}
+
+
+def tiles(v: Value) -> bool:
+    """Whether the parts of a joint value cover it exactly."""
+    count = np.zeros(v.shape, int)
+    for key in v.kwargs["keys"]:
+        count[key] += 1
+    return bool((count == 1).all())

@@ -1,0 +1,230 @@
+"""A plan bound to buffers for T steps, and run along time.
+
+Binding turns each value of each step into instructions, pairs ``(function, arguments)`` whose arguments are views of
+the buffers. After that a pass over time is one flat loop over ready-made NumPy calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_rnn.backward import unbroadcast
+from tinygrad_rnn.contributions import add_at, as_rows
+from tinygrad_rnn.scan.lower import Value, item
+from tinygrad_rnn.tensor import Array
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.scan.plan import Plan, Total
+
+Instruction: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+BY_KEYWORD = {np.maximum, np.minimum}  # which take no result buffer by position
+
+
+class Run:
+    """The buffers of one pass along T steps, and its instructions.
+
+    A forward pass leaves in them what backward needs, so a Run belongs to one recorded graph at a time.
+    """
+
+    def __init__(self, plan: Plan, T: int) -> None:
+        self.plan, self.layout, self.T = plan, plan.layout, T
+        tape, forms = plan.tape, plan.tape.inputs
+        n = tape.states + tape.xs
+        values = plan.book.values
+        depth = [T + 1 if k in self.layout.kept_seeds else 2 for k in range(tape.states)]
+        new: Callable[..., Array] = lambda form, *lead: np.zeros((*lead, *form.shape), form.dtype)  # noqa: E731
+        self.state = [new(form, T + 1) for form in forms[: tape.states]]
+        self.x = [new(form, T) for form in forms[tape.states : n]]
+        self.invariant = [new(form) for form in forms[n:]]
+        self.y = new(plan.y, T) if self.layout.y_is_state is None else self.state[self.layout.y_is_state][1:]
+        self.d_state = [new(form, d) for form, d in zip(forms[: tape.states], depth, strict=True)]
+        self.d_x = [
+            None if d is None else new(form, T) for form, d in zip(forms[tape.states : n], plan.d_x, strict=True)
+        ]
+        self.d_y = new(plan.y, T)
+        self.stack = {
+            place.number: new(values[place.number], T)
+            for place in self.layout.place.values()
+            if place.room == "stack"
+        }
+        self.once = {v.number: new(v) for v in plan.once}
+        self.scratch = [np.zeros(shape, dtype) for shape, dtype in self.layout.forms]
+        self.running = [
+            new(total.parts[0]) if total.how == "running" else None for total in plan.totals
+        ]
+        self.bind()
+
+    # --------------------------------------------------------------------------------------------- binding to buffers
+
+    def bind(self) -> None:
+        """Make the instructions of all steps."""
+        plan, layout = self.plan, self.layout
+        self.bound: dict[int, Any] = {}
+        self.prologue = [i for v in plan.once for i in self.instructions(v, 0)]
+        self.forward_pass: list[Instruction] = []
+        backward: list[list[Instruction]] = []
+        for t in range(self.T):
+            self.bound = {}  # arrays of this step, by the number of their value
+            for v in plan.forward:
+                self.forward_pass += self.instructions(v, t)
+            self.forward_pass += [self.copy(copy, t) for copy in layout.copies_forward]
+            steps = [i for v in plan.backward for i in self.instructions(v, t)]
+            steps += [self.copy(copy, t) for copy in layout.copies_backward]
+            steps += [(self.slot(k, t).fill, (0,)) for k in layout.cleared]
+            for total, running in zip(plan.totals, self.running, strict=True):
+                if running is not None:
+                    steps.append((np.add, (running, self.array(total.parts[0], t), running)))
+            backward.append(steps)
+        self.backward_pass = [i for steps in reversed(backward) for i in steps]
+        self.bound = {}
+
+    def slot(self, k: int, t: int) -> Array:
+        """Where the cotangent of state ``k`` before step ``t`` is: one of two slots, or one for each step."""
+        buffer = self.d_state[k]
+        return buffer[t % len(buffer), ...]
+
+    def array(self, x: Any, t: int) -> Any:
+        """The array that a value is at step ``t``; a constant as it is."""
+        if type(x) is not Value:
+            return x
+        if x.number not in self.bound:
+            if x.kind == "view":
+                found = x.fn(self.array(x.args[0], t), *x.args[1:])
+            else:
+                found = self.at(self.layout.place[x.number], t)
+            self.bound[x.number] = found
+        return self.bound[x.number]
+
+    def at(self, place: Any, t: int) -> Array:
+        """The array at a place at step ``t``."""
+        room, k, key = place
+        if room == "into":
+            return self.array(self.plan.book.values[k], t)[key]  # type: ignore[no-any-return]
+        if room == "seed":
+            return self.slot(k, t + 1)
+        if room == "dstate":
+            return self.slot(k, t)
+        if room in {"invariant", "once", "scratch"}:
+            return getattr(self, room)[k]  # type: ignore[no-any-return]
+        return self.whole(room, k)[t, ...]
+
+    def whole(self, room: str, k: int) -> Array:
+        """A stacked buffer [T, ...]."""
+        buffers = {
+            "state": lambda: self.state[k][:-1],
+            "after": lambda: self.state[k][1:],
+            "x": lambda: self.x[k],
+            "y": lambda: self.y,
+            "seed_y": lambda: self.d_y,
+            "seed": lambda: self.d_state[k][1:],
+            "dx": lambda: self.d_x[k],
+            "stack": lambda: self.stack[k],
+        }
+        return buffers[room]()  # type: ignore[no-untyped-call, no-any-return]
+
+    def copy(self, copy: Any, t: int) -> Instruction:
+        """Copy a value to the place of a result."""
+        return np.copyto, (self.at(copy.to, t), self.array(copy.value, t), "same_kind")
+
+    def instructions(self, v: Value, t: int) -> list[Instruction]:
+        """The NumPy calls that compute ``v`` at step ``t``."""
+        out = self.array(v, t)
+        args = tuple(self.array(a, t) for a in v.args)
+        if v.kind == "ufunc":
+            return [ufunc_call(v, args, out)]
+        if v.kind == "concatenate":
+            return [(partial(np.concatenate, out=out, **v.kwargs), (args,))]
+        if v.kind == "where":
+            condition, x, y = args
+            return [(np.copyto, (out, y)), (np.copyto, (out, x, "same_kind", condition))]
+        if v.kind == "assemble":
+            tiled, parts = self.layout.joints[v.number]
+            copies = [(out[key], self.array(part, t)) for key, part in parts]
+            if tiled:
+                return [(np.copyto, (target, part)) for target, part in copies]
+            return [(out.fill, (0,)), *((np.add, (target, part, target)) for target, part in copies)]
+        return [(partial(into, out, v.fn, v.kwargs), args)]
+
+    # ----------------------------------------------------------------------------------------------- running the plan
+
+    def forward(self, state: Sequence[Array], xs: Sequence[Array], invariants: Sequence[Array]) -> None:
+        """Run all steps; ``y`` [T, ...] and ``state`` [T + 1, ...] hold the results."""
+        for buffer, start in zip(self.state, state, strict=True):
+            buffer[0] = start
+        for buffer, x in zip([*self.x, *self.invariant], [*xs, *invariants], strict=True):
+            np.copyto(buffer, x)
+        for function, args in self.prologue:
+            function(*args)
+        for function, args in self.forward_pass:
+            function(*args)
+
+    def backward(self, d_y: Array | None, d_final: Sequence[Array | None]) -> list[Array | None]:
+        """The cotangents of (state, xs, invariants), from those of y and of the last state (None for zero)."""
+        for k, d in enumerate(d_final):
+            self.slot(k, self.T)[...] = 0 if d is None else d
+        self.d_y[...] = 0 if d_y is None else d_y
+        for running in self.running:
+            if running is not None:
+                running.fill(0)
+        for function, args in self.backward_pass:
+            function(*args)
+        plan, count = self.plan, len(self.invariant)
+        totals: list[Array | None] = [None] * count
+        for total, running in zip(plan.totals, self.running, strict=True):
+            shape = self.invariant[total.invariant].shape
+            new = running.copy() if running is not None else self.total(total, shape)
+            before = totals[total.invariant]
+            totals[total.invariant] = new if before is None else before + new
+        d_state = [None if d is None else self.slot(k, 0) for k, d in enumerate(plan.d_state)]
+        return [*d_state, *self.d_x, *totals]
+
+    def total(self, total: Total, shape: tuple[int, ...]) -> Array:
+        """What all steps together contribute to the cotangent of an invariant of ``shape``."""
+        parts = [self.steps(v) for v in total.parts]
+        if total.how == "rows":
+            a, b = (as_rows(part) for part in parts)
+            return np.dot(a.T, b)  # type: ignore[no-any-return]
+        if total.how == "sum":
+            return unbroadcast(parts[0], shape)  # type: ignore[no-any-return]
+        value, *arrays = parts
+        out = np.zeros(shape, value.dtype)
+        if total.how == "gather":
+            add_at(out, value, tuple(arrays), total.key)
+        else:
+            out[total.key] += value.sum(0)
+        return out
+
+    def steps(self, v: Value) -> Array:
+        """A value at all steps, [T, ...]."""
+        if v.kind == "view":
+            base, (x, *rest) = v.args[0], v.args
+            if v.fn is item:
+                return self.steps(base)[(slice(None), *rest[0])]  # type: ignore[no-any-return]
+            if v.fn is np.reshape:
+                return self.steps(base).reshape(self.T, *v.shape)
+            stacked = self.steps(x)
+            return np.stack([v.fn(stacked[t, ...], *rest) for t in range(self.T)])
+        place = self.layout.place[v.number]
+        if place.room in {"invariant", "once"}:
+            return np.broadcast_to(self.at(place, 0), (self.T, *v.shape))
+        return self.whole(place.room, place.number)
+
+
+def ufunc_call(v: Value, args: tuple[Any, ...], out: Array) -> Instruction:
+    """One call of a ufunc (or of a function with ``out=``) in its quickest form."""
+    if out.dtype.kind == "f":  # a number has to be converted at each call, a 0-d array does not
+        args = tuple(np.asarray(a, out.dtype) if type(a) in {int, float} else a for a in args)
+    if v.fn is np.matmul and args[0].ndim == args[1].ndim == 2:  # noqa: PLR2004
+        return np.dot, (*args, out)
+    if isinstance(v.fn, np.ufunc) and not v.kwargs and v.fn not in BY_KEYWORD:
+        return v.fn, (*args, out)
+    return partial(v.fn, **v.kwargs, out=out), args
+
+
+def into(out: Array, function: Callable[..., Any], options: dict[str, Any], *args: Any) -> None:
+    """Copy the result of a function without a result buffer to ``out``."""
+    out[...] = function(*args, **options)
