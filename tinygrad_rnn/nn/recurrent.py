@@ -243,8 +243,8 @@ class RNN(Stacked):
     """Layers of ``RNNCell``: h = tanh(W_ih x + b_ih + W_hh h + b_hh) at each time step.
 
     ``RNN(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
-    unroll=True, rng=None)``, and the options of ``RNNCell``: nonlinearity, identity_init, layer_norm, bias, dtype. ``zoneout`` is
-    the p of ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
+    unroll=True, rng=None)``, and the options of ``RNNCell``: nonlinearity, identity_init, layer_norm, bias, dtype.
+    ``zoneout`` is the p of ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
 
     >>> rnn = RNN(3, 5, num_layers=2, nonlinearity="relu", rng=0)
     >>> outputs, h = rnn(np.zeros((7, 2, 3), np.float32))
@@ -259,8 +259,9 @@ class LSTM(Stacked):
     """Layers of ``LSTMCell``, long short-term memory.
 
     ``LSTM(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
-    unroll=True, rng=None)``, and the options of ``LSTMCell``: forget_bias, peephole, coupled, layer_norm, proj_size, bias, dtype.
-    ``zoneout`` is the p of ``Zoneout`` around each cell, or (p_h, p_c). How to call it is said at ``Recurrent``.
+    unroll=True, rng=None)``, and the options of ``LSTMCell``: forget_bias, peephole, coupled, layer_norm, proj_size,
+    bias, dtype. ``zoneout`` is the p of ``Zoneout`` around each cell, or (p_h, p_c). How to call it is said at
+    ``Recurrent``.
 
     >>> lstm = LSTM(3, 5, bidirectional=True, forget_bias=1.0, rng=0)
     >>> outputs, (h, c) = lstm(np.zeros((7, 2, 3), np.float32), lengths=[7, 4])
@@ -277,8 +278,8 @@ class GRU(Stacked):
     """Layers of ``GRUCell``, the gated recurrent unit.
 
     ``GRU(input_size, hidden_size, num_layers=1, *, bidirectional=False, batch_first=False, dropout=0, zoneout=0,
-    unroll=True, rng=None)``, and the options of ``GRUCell``: reset, update, layer_norm, bias, dtype. ``zoneout`` is the p of
-    ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
+    unroll=True, rng=None)``, and the options of ``GRUCell``: reset, update, layer_norm, bias, dtype. ``zoneout`` is
+    the p of ``Zoneout`` around each cell. How to call it is said at ``Recurrent``.
 
     >>> gru = GRU(3, 5, batch_first=True, rng=0)
     >>> outputs, h = gru(np.zeros((2, 7, 3), np.float32))

@@ -1,8 +1,8 @@
 """Running a cell along time: as a recorded loop to study, or by a plan to train.
 
-trace.py records one step and differentiates it; lower.py turns recorded operations into NumPy calls; fuse.py joins
-calls on neighbouring slices; plan.py divides them into programs, and place.py gives values their buffers; run.py binds
-a plan to T steps; planned.py makes the whole one node of the graph. ``python -m tinygrad_rnn.scan lstm`` shows a plan.
+trace.py records one step and differentiates it; lower.py turns recorded operations into NumPy calls; plan.py divides
+them into programs, and place.py gives values their buffers; run.py binds a plan to T steps; planned.py makes the whole
+one node of the graph. ``python -m tinygrad_rnn.scan lstm`` shows a plan.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def scan(
 ) -> tuple[Any, Tensor]:
     """Carry ``state`` along time: ``state, y = step(state, *xs at t)`` for t = 0..T-1, or from T-1 down to 0.
 
-    ``state`` is a tensor or any nesting of tuples of them; each of ``xs`` is [T, ...]. Returns the last state and the
-    outputs y, stacked [T, ...] in the order of time.
+    ``state`` is a tensor, or any nesting of tuples, lists and dictionaries of them; each of ``xs`` is [T, ...]. Returns
+    the last state and the outputs y, stacked [T, ...] in the order of time.
 
     With ``unroll`` every operation of every step is recorded, in the scope of time step t. Without, the step is looked
     at once, and run along time by a plan: the same values and gradients to rounding, several times as fast, and one

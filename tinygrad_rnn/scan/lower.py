@@ -30,11 +30,17 @@ class Value(np.lib.mixins.NDArrayOperatorsMixin):
 
     __slots__ = ("args", "book", "dtype", "fn", "kind", "kwargs", "number", "sample", "shape")
 
-    def __init__(
-        self, book: Book, sample: Array, kind: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    def __init__(  # noqa: PLR0917  written in one place, and often
+        self,
+        book: Book,
+        sample: Any,
+        kind: str,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> None:
         self.book, self.sample, self.kind = book, sample, kind
-        self.fn, self.args, self.kwargs = fn, args, kwargs
+        self.fn, self.args, self.kwargs = fn, args, kwargs or {}
         self.shape, self.dtype = sample.shape, sample.dtype
         self.number = len(book.values)
         book.values.append(self)
@@ -58,7 +64,7 @@ class Value(np.lib.mixins.NDArrayOperatorsMixin):
     size = property(lambda v: v.sample.size)
     itemsize = property(lambda v: v.dtype.itemsize)
     T = property(lambda v: v.book.view(np.transpose, v))
-    mT = property(lambda v: v.book.view(np.swapaxes, v, -1, -2))
+    mT = property(lambda v: v.book.view(np.swapaxes, v, -1, -2))  # noqa: N815  NumPy's name
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -122,7 +128,7 @@ class Book:
 
     def given(self, sample: Array) -> Value:
         """A value that comes from outside."""
-        return Value(self, sample, "input", np.asarray, (), {})
+        return Value(self, sample, "input", np.asarray)
 
     def write(self, kind: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, sample: Any) -> Value:
         """A call, unless the same was written down before."""
@@ -166,7 +172,7 @@ class Book:
             arrays, axis = [self.latest(a) for a in x], args[1] if len(args) > 1 else kwargs.get("axis", 0)
             sample = np.concatenate([a.sample if type(a) is Value else a for a in arrays], axis)
             return self.write("concatenate", func, tuple(arrays), {"axis": axis}, sample)
-        kind = "ufunc" if func in TAKE_OUT else "where" if func is np.where and len(args) == 3 else "opaque"  # noqa: PLR2004
+        kind = "ufunc" if func in TAKE_OUT else "where" if func is np.where and len(args) == 3 else "opaque"
         return self.call(kind, func, args, kwargs)
 
     def latest(self, x: Any) -> Any:

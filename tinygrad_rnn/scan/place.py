@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tinygrad_rnn.scan.plan import Plan
 
 DIRECT = {"ufunc", "concatenate", "where", "opaque"}  # kinds of values that can be written into a slice
-STACKED = {"state", "x", "after", "y", "stack", "seed_y", "dx"}
 
 
 class Place(NamedTuple):
@@ -66,7 +65,7 @@ class Layout:
         if self.y_is_state is None:
             self.settle(plan.y, Place("y", 0), forward, self.copies_forward)
         forms = plan.tape.inputs
-        for room, found, shift in (("dx", plan.d_x, plan.tape.states), ("dstate", plan.d_state, 0)):
+        for room, found, shift in (("d_x", plan.d_x, plan.tape.states), ("dstate", plan.d_state, 0)):
             for k, d in enumerate(found):
                 if d is not None:
                     direct = (d.shape, d.dtype) == forms[shift + k][:2]

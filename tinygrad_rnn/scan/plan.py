@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_rnn.contributions import At, Rows
-from tinygrad_rnn.scan.fuse import fuse
 from tinygrad_rnn.scan.lower import Book, Value, as_value, closure
 from tinygrad_rnn.scan.place import Layout
 from tinygrad_rnn.scan.trace import Tape, Trace, differentiate
@@ -47,7 +46,6 @@ class Plan:
         self.given: dict[int, tuple[str, int]] = {}  # by a value's number: what it is given as, and which of these
         self.totals: list[Total] = []
         self.lower(differentiate(tape, samples))
-        fuse(self.book, self.ends)
         self.divide()
         self.layout = Layout(self)
         for v in self.book.values:

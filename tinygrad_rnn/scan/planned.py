@@ -103,7 +103,7 @@ class Planned:
 
 
 def planned_scan_rule(
-    g: Any, out: Any, *inputs: Any, loan: Loan, pieces: tuple[Piece, ...], reverse: bool
+    g: Any, _out: Any, *inputs: Any, loan: Loan, pieces: tuple[Piece, ...], reverse: bool
 ) -> Sequence[Any]:
     """The plan run backward, or the derivative of the steps replayed one by one."""
     tape = loan.planned.tape
@@ -215,8 +215,11 @@ def scan_planned(step: Callable[..., Any], state: Any, xs: Sequence[Any], *, rev
     if -1 not in found:
         found[-1] = Tensor(run.y[::-1] if reverse else run.y)
     last = [
-        found[k] if k in found else found[-1][0 if reverse else T - 1]
-        if run.layout.y_is_state == k else Tensor(run.state[k][-1])
+        found[k]
+        if k in found
+        else found[-1][0 if reverse else T - 1]
+        if run.layout.y_is_state == k
+        else Tensor(run.state[k][-1])
         for k in range(len(states))
     ]
     return rebuilt(state, iter(last)), found[-1]

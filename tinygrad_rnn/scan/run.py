@@ -47,15 +47,11 @@ class Run:
         ]
         self.d_y = new(plan.y, T)
         self.stack = {
-            place.number: new(values[place.number], T)
-            for place in self.layout.place.values()
-            if place.room == "stack"
+            place.number: new(values[place.number], T) for place in self.layout.place.values() if place.room == "stack"
         }
         self.once = {v.number: new(v) for v in plan.once}
         self.scratch = [np.zeros(shape, dtype) for shape, dtype in self.layout.forms]
-        self.running = [
-            new(total.parts[0]) if total.how == "running" else None for total in plan.totals
-        ]
+        self.running = [new(total.parts[0]) if total.how == "running" else None for total in plan.totals]
         self.bind()
 
     # --------------------------------------------------------------------------------------------- binding to buffers
@@ -114,17 +110,15 @@ class Run:
 
     def whole(self, room: str, k: int) -> Array:
         """A stacked buffer [T, ...]."""
-        buffers = {
-            "state": lambda: self.state[k][:-1],
-            "after": lambda: self.state[k][1:],
-            "x": lambda: self.x[k],
-            "y": lambda: self.y,
-            "seed_y": lambda: self.d_y,
-            "seed": lambda: self.d_state[k][1:],
-            "dx": lambda: self.d_x[k],
-            "stack": lambda: self.stack[k],
-        }
-        return buffers[room]()  # type: ignore[no-untyped-call, no-any-return]
+        if room == "state":
+            return self.state[k][:-1]
+        if room == "after":
+            return self.state[k][1:]
+        if room == "seed":
+            return self.d_state[k][1:]
+        if room in {"x", "stack", "d_x"}:
+            return getattr(self, room)[k]  # type: ignore[no-any-return]
+        return {"y": self.y, "seed_y": self.d_y}[room]
 
     def copy(self, copy: Any, t: int) -> Instruction:
         """Copy a value to the place of a result."""
@@ -203,7 +197,7 @@ class Run:
         if v.kind == "view":
             base, (x, *rest) = v.args[0], v.args
             if v.fn is item:
-                return self.steps(base)[(slice(None), *rest[0])]  # type: ignore[no-any-return]
+                return self.steps(base)[(slice(None), *rest[0])]
             if v.fn is np.reshape:
                 return self.steps(base).reshape(self.T, *v.shape)
             stacked = self.steps(x)
@@ -216,9 +210,9 @@ class Run:
 
 def ufunc_call(v: Value, args: tuple[Any, ...], out: Array) -> Instruction:
     """One call of a ufunc (or of a function with ``out=``) in its quickest form."""
-    if out.dtype.kind == "f":  # a number has to be converted at each call, a 0-d array does not
+    if isinstance(v.fn, np.ufunc) and out.dtype.kind == "f":  # a number is converted at each call, a 0-d array is not
         args = tuple(np.asarray(a, out.dtype) if type(a) in {int, float} else a for a in args)
-    if v.fn is np.matmul and args[0].ndim == args[1].ndim == 2:  # noqa: PLR2004
+    if v.fn is np.matmul and args[0].ndim == args[1].ndim == 2:
         return np.dot, (*args, out)
     if isinstance(v.fn, np.ufunc) and not v.kwargs and v.fn not in BY_KEYWORD:
         return v.fn, (*args, out)

@@ -78,9 +78,9 @@ class Sample(np.ndarray[Any, np.dtype[Any]]):
     def item(self, *_: Any) -> Any:
         """What ``bool(t)``, ``float(t)`` and ``t.item()`` come to."""
         raise CannotPlan(
-            f"scan: the step asks for the value of a tensor of shape {self.shape} at {asking_line()}. With unroll=False "
-            "it is run once, for all time steps, so it can't depend on values in Python: choose with where(condition, "
-            "a, b), or run it with unroll=True"
+            f"scan: the step asks for the value of a tensor of shape {self.shape} at {asking_line()}. With "
+            "unroll=False it is run once, for all time steps, so it can't depend on values in Python: choose with "
+            "where(condition, a, b), or run it with unroll=True"
         )
 
 
@@ -178,7 +178,9 @@ def write_tape(
 
 
 def flat(state: Any) -> list[Tensor]:
-    """The tensors in a state: one, or any nesting of tuples and lists."""
+    """The tensors in a state: one, or any nesting of tuples, lists and dictionaries."""
+    if isinstance(state, dict):
+        return [x for part in state.values() for x in flat(part)]
     if isinstance(state, (tuple, list)):
         return [x for part in state for x in flat(part)]
     return [state]
@@ -186,6 +188,8 @@ def flat(state: Any) -> list[Tensor]:
 
 def rebuilt(form: Any, parts: Iterator[Tensor]) -> Any:
     """A state nested as ``form`` is, of the tensors that come from ``parts``."""
+    if isinstance(form, dict):
+        return {key: rebuilt(part, parts) for key, part in form.items()}
     if isinstance(form, tuple) and hasattr(form, "_fields"):
         return type(form)(*(rebuilt(part, parts) for part in form))
     if isinstance(form, (tuple, list)):

@@ -1,4 +1,0 @@
-"""x"""
-from typing import Any
-def fuse(book: Any, ends: Any) -> None:
-    """Nothing."""
