@@ -197,7 +197,10 @@ def continuation(model: CharLM, **settings: Any) -> Iterator[str]:
 
 def new_model(vocabulary: text.Vocabulary, options: Mapping[str, Any], rng: np.random.Generator) -> CharLM:
     """A model as the options of ``train`` describe it."""
-    return CharLM(vocabulary, options["cell"], options["layers"], options["units"], dropout=options["dropout"], rng=rng)
+    cell, layers, units = options["cell"], options["layers"], options["units"]
+    model = CharLM(vocabulary, cell, layers, units, dropout=options["dropout"], rng=rng)
+    model.recurrent.unroll = options["unroll"]
+    return model
 
 
 def save(options: argparse.Namespace, model: CharLM, optimizer: optim.Optimizer, rng: np.random.Generator) -> None:
@@ -378,6 +381,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("--warm-up", "N", 200, "iterations of rise to it; then half a cosine down", type=number(int, 0))
     option("--clip", "NORM", 1.0, "largest norm of the gradient", type=number(float, 0))
     option("--seed", "N", 0, "of all random numbers", type=number(int, 0))
+    about = "record every operation of every time step, instead of running the layers by their plans"
+    option("--unroll", None, False, about, action=argparse.BooleanOptionalAction)
     option("--report", "N", REPORTS, "iterations after which to validate, sample and save", type=count, nargs="*")
 
     option = command(sample)

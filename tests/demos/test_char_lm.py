@@ -121,6 +121,16 @@ def test_the_same_seed_gives_the_same_output_and_file(
     assert files[0] == files[1] != files[2]
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_unrolled_training_is_the_same_to_rounding(cell: str, text: Path, tmp_path: Path) -> None:
+    parameters = []
+    for way in ("--unroll", "--no-unroll"):
+        assert train(text, tmp_path / "model", "--cell", cell, way) == 0
+        parameters.append(checkpoint.load(tmp_path / "model")[0])
+    for name, array in parameters[0].items():
+        np.testing.assert_allclose(array, parameters[1][name], atol=2e-4)
+
+
 def test_reports_do_not_disturb_training(text: Path, tmp_path: Path) -> None:
     parameters = []
     for reports in ([], ["3", "5", "20"]):
