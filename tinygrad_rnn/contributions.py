@@ -92,11 +92,12 @@ def as_rows(x: Any) -> Any:
 
 
 def joined(parts: Sequence[At]) -> Array | None:
-    """The values of ``parts`` side by side, if they are slices that tile one axis without gap or overlap; else None.
+    """The values of ``parts`` side by side, if they are slices of one axis without overlap; else None.
 
-    This is the way back from ``split`` and ``unstack``, at the cost of one copy.
+    This is the way back from ``split`` and ``unstack``, at the cost of one copy. Gaps are filled with zeros; with more
+    gap than slice it is no use.
     """
-    lead = parts[0].key[:-1]
+    lead, shape = parts[0].key[:-1], parts[0].shape
     axis = len(lead)
     if lead != (WHOLE,) * axis or not parts[0].key:
         return None
@@ -113,12 +114,17 @@ def joined(parts: Sequence[At]) -> Array | None:
         else:
             return None
     spans.sort(key=itemgetter(0))
-    end = 0
-    for start, stop, _ in spans:
-        if start != end:
+    pieces, end, gap = [], 0, 0
+    for start, stop, value in (*spans, (shape[axis], shape[axis], None)):
+        if start < end:
             return None
+        if start > end:
+            gap += start - end
+            pieces.append(np.zeros((*shape[:axis], start - end, *shape[axis + 1 :]), parts[0].value.dtype))
+        if value is not None:
+            pieces.append(value)
         end = stop
-    return np.concatenate([span[2] for span in spans], axis) if end == parts[0].shape[axis] else None
+    return np.concatenate(pieces, axis) if 2 * gap <= shape[axis] else None
 
 
 def add_at(buffer: Array, value: Array, arrays: tuple[Any, ...], key: tuple[Any, ...]) -> None:
@@ -138,11 +144,11 @@ def add_rows(buffer: Array, value: Array, index: Array) -> None:
     """
     index = index.reshape(-1) % len(buffer)
     order = np.argsort(index, kind="stable")
-    rows = value.reshape(index.size, -1)[order]
+    rows = value.reshape(index.size, -1)
     targets, starts = np.unique(index[order], return_index=True)
     flat, ones = buffer.reshape(len(buffer), -1), np.ones(index.size, rows.dtype)
     for target, start, stop in zip(targets, starts, [*starts[1:], index.size], strict=True):
-        flat[target] += np.dot(ones[start:stop], rows[start:stop])
+        flat[target] += np.dot(ones[start:stop], rows.take(order[start:stop], axis=0))
 
 
 def fill(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -127,3 +127,15 @@ def test_gradients_of_intermediates_are_copies_too() -> None:
     found = gradients(z.sum(), [x, y, z])
     assert all(g.flags.writeable for g in found)
     assert not any(np.shares_memory(found[i], found[j]) for i, j in [(0, 1), (0, 2), (1, 2)])
+
+
+def test_slices_with_small_gaps_are_joined_as_well() -> None:
+    """The results of a scan are slices of one array, and often only the largest of them gets a gradient."""
+    shape, value = (10, 100), np.ones((7, 100))
+    whole = contributions.joined([contributions.At(value, (), (slice(1, 8),), shape)])
+    assert whole is not None
+    expected = np.zeros(shape)
+    expected[1:8] = 1
+    np.testing.assert_array_equal(whole, expected)
+    assert contributions.joined([contributions.At(value[:4], (), (slice(1, 5),), shape)]) is None  # more gap than slice
+    assert contributions.joined([contributions.At(value, (), (slice(3, 20),), shape)]) is None
