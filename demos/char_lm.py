@@ -257,9 +257,14 @@ def evaluate(options: argparse.Namespace) -> int:
 # ---------------------------------------------------------------------------------------------------------- the console
 
 
-def say(label: str, value: object, *, write: Callable[[str], None] = print) -> None:
-    """One entry of what the program tells, in two columns."""
-    write(f"{label:<17}{value}")
+def entry(label: str, value: object) -> str:
+    """What the program tells, in two columns."""
+    return f"{label:<17}{value}"
+
+
+def say(label: str, value: object) -> None:
+    """Print an entry."""
+    print(entry(label, value), flush=True)
 
 
 def per_character(nats: float) -> str:
@@ -310,7 +315,7 @@ class Progress:
     def say(self, label: str, value: str) -> None:
         """Print an entry above the bar; the time since the last ``advance`` went into it, not into training."""
         if self.bar is not None:
-            say(label, value, write=self.bar.write)
+            self.bar.write(entry(label, value))
         else:
             print()
             say(label, value)

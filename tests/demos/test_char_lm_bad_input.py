@@ -1,0 +1,158 @@
+"""What can be wrong with what the main job is given: one line on stderr, exit code 2, nothing lost."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from demos import char_lm
+from tests.demos.char_lm_runs import LINE, refused, train
+from tinygrad_rnn import Tensor, checkpoint, cross_entropy
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "text.txt: can't be read: No such file or directory"),
+        (b"", "text.txt: holds no text (0 bytes)"),
+        (b"\xef\xbb\xbf", "text.txt: holds no text (3 bytes)"),
+        (b"abc \xd0\xbc\xff def" * 99, "text.txt: not valid utf-8-sig: byte 0xff at offset 6 (invalid start byte)"),
+        (b"abc", "the text has 2 characters, but a window of steps=50 batch_size=50 needs 2501: lower batch_size or"),
+        (b"x" * 2700, "the text has 2430 characters, but a window of steps=50 batch_size=50 needs 2501"),
+    ],
+)
+def test_texts_that_can_not_be_learned(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], data: bytes | None, message: str
+) -> None:
+    if data is not None:
+        (tmp_path / "text.txt").write_bytes(data)
+    model.write_bytes(b"precious")
+    assert message in refused(capsys, "train", "--text", tmp_path / "text.txt", "--checkpoint", model)
+    assert model.read_bytes() == b"precious"
+
+
+def test_a_validation_part_that_is_too_short(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.txt").write_text("abcdefghijklmnopqrst")
+    arguments = ["train", "--text", tmp_path / "text.txt", "--checkpoint", model, "--steps", "2", "--batch-size", "2"]
+    assert "the text has 1 characters, but scoring needs 2" in refused(capsys, *arguments)
+
+
+def test_a_folder_and_another_encoding(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_at = ["train", "--checkpoint", model, "--text"]
+    assert f"{text.parent}: can't be read: " in refused(capsys, *train_at, text.parent)
+    assert "there is no encoding called 'klingon'" in refused(capsys, *train_at, text, "--encoding", "klingon")
+
+
+def test_a_checkpoint_that_can_not_be_written_is_refused_before_training(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = time.perf_counter()
+    assert "can't be written" in refused(capsys, "train", "--text", text, "--checkpoint", text / "model")
+    assert "it is a directory" in refused(capsys, "train", "--checkpoint", tmp_path)
+    assert time.perf_counter() - started < 1
+    assert text.read_text(encoding="utf-8") == LINE * 50
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate"])
+def test_checkpoints_that_are_none(
+    text: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    at = [command, "--checkpoint", model]
+    assert "can't be read: No such file or directory" in refused(capsys, *at)
+    assert "can't be read: " in refused(capsys, command, "--checkpoint", tmp_path)
+    model.write_bytes(b"not a model")
+    assert "not a whole safetensors file" in refused(capsys, *at)
+    safetensors.numpy.save_file({"a": np.zeros(3)}, model)
+    assert "without the header of a checkpoint" in refused(capsys, *at)
+    checkpoint.save(model, {}, {"iteration": 3})
+    assert "not a checkpoint of this program: 'vocabulary'" in refused(capsys, *at)
+    train(text, model, iterations=1)
+    capsys.readouterr()
+    arrays, header = checkpoint.load(model)
+    checkpoint.save(model, arrays | {"head.bias": np.zeros(3)}, header)
+    assert "'head.bias' has shape (36,), but the value given has (3,)" in refused(capsys, *at)
+    checkpoint.save(model, arrays, header | {"vocabulary": "abc"})
+    assert "not a checkpoint of this program: load_state_dict: " in refused(capsys, *at)
+
+
+def test_characters_that_the_model_does_not_know(
+    text: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(text, model, iterations=1)
+    capsys.readouterr()
+    message = refused(capsys, "sample", "--checkpoint", model, "--prompt", "It жёж")
+    assert (
+        message == "the model has learned from a text without 'ж' (position 3), 'ё' (position 4), so it can't read that"
+    )
+    (tmp_path / "other.txt").write_text("It was §", encoding="utf-8")
+    message = refused(capsys, "evaluate", "--checkpoint", model, "--text", tmp_path / "other.txt")
+    assert "without '§' (position 7)" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: train | sample | evaluate"),
+        (["learn"], "invalid choice: 'learn'"),
+        (["train", "--unit", "3"], "unrecognized arguments: --unit 3"),
+        (["train", "--units", "many"], "argument --units: invalid int value: 'many'"),
+        (["train", "--units", "0"], "argument --units: 0 is not 1 or more"),
+        (["train", "--dropout", "1.5"], "argument --dropout: 1.5 is not in 0..1"),
+        (["train", "--lr", "nan"], "argument --lr: nan is not 0 or more"),
+        (["train", "--lr", "inf"], "argument --lr: inf is not 0 or more"),
+        (["train", "--clip", "-1"], "argument --clip: -1 is not 0 or more"),
+        (["train", "--cell", "tcn"], "argument --cell: invalid choice: 'tcn'"),
+        (["train", "--report", "0"], "argument --report: 0 is not 1 or more"),
+        (["train", "--threads"], "argument --threads: expected one argument"),
+        (["sample", "--temperature", "-0.1"], "argument --temperature: -0.1 is not 0 or more"),
+        (["sample", "--top-k", "0"], "argument --top-k: 0 is not 1 or more"),
+        (["sample", "--top-p", "0"], "argument --top-p: 0 is not in 1e-06..1"),
+        (["sample", "--length", "-1"], "argument --length: -1 is not 0 or more"),
+    ],
+)
+def test_options_out_of_range(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    assert message in refused(capsys, *arguments)
+
+
+def test_divergence_stops_and_keeps_the_last_good_file(
+    text: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+
+    def later_nan(*inputs: Any, **static: Any) -> Tensor:
+        calls.append(1)
+        return cross_entropy(*inputs, **static) * (math.nan if len(calls) > 12 else 1.0)
+
+    monkeypatch.setattr(char_lm, "cross_entropy", later_nan)
+    with np.errstate(invalid="ignore"):
+        assert train(text, model, "--report", "5") == 1
+    err = capsys.readouterr().err
+    assert re.match(
+        r"char_lm\.py: training diverged at iteration \d+: loss nan nats, gradient norm nan; lower --lr", err
+    )
+    assert checkpoint.load(model)[1]["iteration"] == 5
+
+
+def test_help_names_every_default(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("train", "sample", "evaluate"):
+        with pytest.raises(SystemExit) as stop:
+            char_lm.main([command, "--help"])
+        assert stop.value.code == 0
+        out = " ".join(capsys.readouterr().out.split())
+        options = re.split(r" (?=--[a-z-]+ (?:\{|\[|[A-Z]))", out.split("options:")[1])[1:]
+        assert options
+        assert all("default" in option for option in options), options
+
+
+def test_the_missing_progress_bar_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    with pytest.raises(ImportError, match=r"pip install 'tinygrad-rnn\[demos\]'"):
+        char_lm.terminal_bar(10)

@@ -1,0 +1,130 @@
+"""The main job as a process: Ctrl-C, terminals, consoles, pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demos import char_lm
+from tests.demos.char_lm_runs import PROGRAM, REPORT, TINY, program, start, train
+from tinygrad_rnn import checkpoint
+
+
+def test_ctrl_c_finishes_the_step_and_saves(text: Path, model: Path) -> None:
+    arguments = ["train", "--text", text, "--checkpoint", model, *TINY, "--iterations", 1_000_000, "--report"]
+    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        for line in process.stdout:
+            if re.match(rb" *100/1000000  loss", line):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.stdout.read().decode(), process.stderr.read()
+        assert process.wait(30) == 130
+    assert err == b""
+    stopped = re.search(rf"^interrupted +after iteration (\d+), saved in {model}\r?$", out, re.MULTILINE)
+    assert stopped
+    _, header = checkpoint.load(model)
+    assert header["iteration"] == int(stopped[1]) >= 100
+    assert char_lm.main(["sample", "--checkpoint", str(model), "--length", "5"]) == 0
+    assert list(model.parent.iterdir()) == [model]
+
+
+def test_the_second_ctrl_c_stops_at_once() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with char_lm.interrupts() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted == [signal.SIGINT]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with char_lm.interrupts() as interrupted:
+        pass
+    assert not interrupted
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_before_training_leaves_no_traceback(
+    text: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(char_lm, "new_model", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert train(text, model) == 130
+    assert capsys.readouterr().err == "char_lm.py: interrupted\n"
+    assert list(model.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_a_bar(text: Path, model: Path) -> None:
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 100))
+    arguments = ["train", "--text", text, "--checkpoint", model, *TINY, "--iterations", 120, "--report", 60]
+    with start(*arguments, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        received = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while data := os.read(ours, 4096):
+                received += data
+        os.close(ours)
+        assert process.wait(30) == 0
+    out = received.decode()
+    bar = r"\d+% [^\r\n]*\d+/120  loss \d\.\d+ nats, \d\.\d+ bits  [\d,]+ characters/s  ETA \d\d:\d\d"
+    assert re.search(bar, out)
+    assert max(len(line) for line in re.findall(bar, out)) <= 100
+    assert [int(iteration) for iteration, *_ in REPORT.findall(out.replace("\r", "\n"))] == [60, 120]
+    assert not re.search(r"^ *100/120", out.replace("\r", "\n"), re.MULTILINE)  # no log lines beside the bar
+
+
+def test_russian_and_consoles_that_lack_characters(tmp_path: Path) -> None:
+    text, model = tmp_path / "text.txt", tmp_path / "model"
+    text.write_text("Всё смешалось в доме — “éé”.\n" * 100, encoding="utf-8")
+    arguments = ["train", "--text", text, "--checkpoint", model, *TINY, "--iterations", 3]
+    for encoding in ("cp866", "ascii"):
+        code, out, err = program(*arguments, PYTHONIOENCODING=encoding)
+        assert (code, err) == (0, b"")
+        assert b"?" in out
+    at = ["sample", "--checkpoint", model, "--prompt"]
+    _, out, _ = program(*at, "Всё", "--length", 0, PYTHONIOENCODING="cp866")
+    assert out.decode("cp866").split() == ["Всё"]
+    code, _, err = program(*at, "Всё ж", PYTHONIOENCODING="ascii")
+    assert code == 2
+    assert err.decode("ascii").startswith(
+        r"char_lm.py: the model has learned from a text without '\u0436' (position 4)"
+    )
+
+
+def test_threads_are_set_before_numpy_loads(text: Path, model: Path) -> None:
+    probe = (
+        "import os, runpy, sys; sys.argv = ['char_lm.py', *sys.argv[1:]]\n"
+        "class Stop(BaseException): pass\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'numpy': print(os.environ['OPENBLAS_NUM_THREADS']); raise Stop\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "try: runpy.run_path(PROGRAM, run_name='__main__')\n"
+        "except Stop: pass\n"
+    ).replace("PROGRAM", repr(PROGRAM))
+    for option, expected in {(): "1", ("--threads=2",): "2", ("--threads", "3"): "3"}.items():
+        command = [sys.executable, "-c", probe, "train", *option]
+        done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603  our own program
+        assert done.stdout.split() == [expected]
+
+
+def test_nobody_reads_on(text: Path, model: Path) -> None:
+    train(text, model, iterations=1)
+    arguments = ["sample", "--checkpoint", model, "--length", 100_000]
+    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(3)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 1
