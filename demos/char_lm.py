@@ -259,7 +259,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def entry(label: str, value: object) -> str:
     """What the program tells, in two columns."""
-    return f"{label:<17}{value}"
+    return f"{label:<16}{value}"
 
 
 def say(label: str, value: object) -> None:
@@ -310,7 +310,7 @@ class Progress:
         """Loss and speed."""
         nats = sum(self.losses) / len(self.losses)
         speed = self.done * self.characters / self.seconds
-        return f"loss {nats:.3f} nats, {text.bits(nats):.3f} bits  {speed:,.0f} characters/s"
+        return f"loss {nats:.3f} nats, {text.bits(nats):.3f} bits  {speed:,.0f} chars/s"
 
     def say(self, label: str, value: str) -> None:
         """Print an entry above the bar; the time since the last ``advance`` went into it, not into training."""

@@ -33,7 +33,7 @@ def test_training_reports_on_schedule_and_learns(text: Path, model: Path, capsys
     assert (
         len(re.findall(r"^n-gram order 6 +validation \d", out, re.MULTILINE)) == 2
     )  # before and beside the final result
-    assert out.endswith(f"done             after iteration 40, saved in {model}\n")
+    assert out.endswith(f"done            after iteration 40, saved in {model}\n")
     assert err == ""
 
 
@@ -48,7 +48,7 @@ def test_samples_have_200_characters_of_the_text(text: Path, model: Path, capsys
 def test_log_off_a_terminal_has_a_fixed_form(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(text, model, "--units", "4", iterations=200)
     lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r" *\d+/", line)]
-    form = rf"( *\d+)/200  loss {NUMBER} nats, {NUMBER} bits  [\d,]+ characters/s  ETA \d+:\d\d"
+    form = rf"( *\d+)/200  loss {NUMBER} nats, {NUMBER} bits  [\d,]+ chars/s  ETA \d+:\d\d"
     found = [re.fullmatch(form, line) for line in lines]
     assert [match and match[1] for match in found] == ["   100", "   200"]
     for match in found:

@@ -76,7 +76,7 @@ def test_a_terminal_gets_a_bar(text: Path, model: Path) -> None:
         os.close(ours)
         assert process.wait(30) == 0
     out = received.decode()
-    bar = r"\d+% [^\r\n]*\d+/120  loss \d\.\d+ nats, \d\.\d+ bits  [\d,]+ characters/s  ETA \d\d:\d\d"
+    bar = r"\d+% [^\r\n]*\d+/120  loss \d\.\d+ nats, \d\.\d+ bits  [\d,]+ chars/s  ETA \d\d:\d\d"
     assert re.search(bar, out)
     assert max(len(line) for line in re.findall(bar, out)) <= 100
     assert [int(iteration) for iteration, *_ in REPORT.findall(out.replace("\r", "\n"))] == [60, 120]
