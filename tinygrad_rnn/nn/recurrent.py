@@ -41,8 +41,9 @@ class Recurrent(Module):
     ``layer1``, ... and in each in those of the time steps. Parameters have PyTorch's names, ``weight_ih_l0`` and
     ``weight_ih_l0_reverse``, and are attributes under these names.
 
-    With ``unroll`` every operation of every step is recorded; without, each cell is run along time by a plan, several
-    times as fast, and is one node of the graph: see ``scan``. ``unroll`` may be changed at any time.
+    With ``unroll`` every operation of every step is recorded; without, each cell is run along time by a plan, which
+    is quicker, most of all for small cells, and is one node of the graph: see ``scan``. ``unroll`` may be changed at any
+    time.
 
     Raises ValueError for other shapes, and for input without a time step; TypeError for another dtype.
     """
@@ -164,7 +165,7 @@ def plain_step(cell: Cell) -> Callable[..., tuple[State, Tensor]]:
 
     def step(state: State, *projected: Tensor) -> tuple[State, Tensor]:
         state = cell.step(state, *projected)
-        return state, parts(state)[0]
+        return state, state[0] if type(state) is tuple else state
 
     return step
 
