@@ -61,9 +61,12 @@ class Sums:
 
     def complete(self, key: int, total: Any) -> Any:
         """``total``, the expanded part of the cotangent of the tensor ``key``, with what was kept unexpanded added."""
-        for new in (At.total(self.slices.pop(key, ())), Rows.total(self.rows.pop(key, ()))):
-            if new is not None:
-                total = new if total is None else total + new
+        if key in self.slices:
+            new = At.total(self.slices.pop(key))
+            total = new if total is None else total + new
+        if key in self.rows:
+            new = Rows.total(self.rows.pop(key))
+            total = new if total is None else total + new
         if type(total) is ndarray:
             self.owned.add(key)
         return total

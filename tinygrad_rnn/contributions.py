@@ -36,12 +36,10 @@ class At:
 
     @staticmethod
     def total(parts: Sequence[At]) -> Any:
-        """The sum of many, an array or a Tensor; None for none.
+        """The sum of many, an array or a Tensor.
 
         Slices that tile the whole are joined, others added to zeros in place.
         """
-        if not parts:
-            return None
         first = parts[0]
         if type(first.value) is Tensor:  # then all are
             return At.recorded(parts)
@@ -75,9 +73,7 @@ class Rows:
 
     @staticmethod
     def total(parts: Sequence[Rows]) -> Any:
-        """The sum of many, an array or a Tensor, as one product over the rows of all; None for none."""
-        if not parts:
-            return None
+        """The sum of many, an array or a Tensor, as one product over the rows of all."""
         a = [as_rows(part.a) for part in parts]
         b = [as_rows(part.b) for part in parts]
         if len(parts) == 1:

@@ -42,8 +42,8 @@ class Recurrent(Module):
     ``weight_ih_l0_reverse``, and are attributes under these names.
 
     With ``unroll`` every operation of every step is recorded; without, each cell is run along time by a plan, which
-    is quicker, most of all for small cells, and is one node of the graph: see ``scan``. ``unroll`` may be changed at any
-    time.
+    is quicker, most of all for small cells, and is one node of the graph: see ``scan``. ``unroll`` may be changed
+    at any time.
 
     Raises ValueError for other shapes, and for input without a time step; TypeError for another dtype.
     """

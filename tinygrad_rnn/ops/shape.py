@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
@@ -117,16 +116,17 @@ def split(x: Tensor, sections: int | list[int], *, axis: int = 0) -> list[Tensor
     >>> [part.shape for part in split(Tensor(np.zeros((2, 12))), 4, axis=1)]
     [(2, 3), (2, 3), (2, 3), (2, 3)]
     """
-    lead = before("split", x, axis)
-    slices = cuts(x.shape[axis], sections if isinstance(sections, int) else tuple(sections))
-    if slices is None:
+    if not -x.ndim <= axis < x.ndim:
+        raise no_axis("split", x, axis)
+    keys = cuts(x.shape[axis], sections if isinstance(sections, int) else tuple(sections), axis % x.ndim)
+    if keys is None:
         raise ValueError(f"split: axis {axis} of shape {x.shape} can't be cut into {sections}")
-    return [getitem(x, key=(*lead, part)) for part in slices]
+    return [getitem(x, key=key) for key in keys]
 
 
 @lru_cache(maxsize=1024)
-def cuts(length: int, sections: int | tuple[int, ...]) -> list[slice] | None:
-    """The slices into which ``split`` cuts an axis of ``length``, or None if they don't make it up.
+def cuts(length: int, sections: int | tuple[int, ...], axis: int) -> list[tuple[slice, ...]] | None:
+    """The keys of the parts into which ``split`` cuts an axis of ``length``, or None if they don't make it up.
 
     Kept, because a recurrent layer asks for the same at each step.
     """
@@ -134,17 +134,17 @@ def cuts(length: int, sections: int | tuple[int, ...]) -> list[slice] | None:
     ends = list(accumulate(sizes, initial=0))
     if ends[-1] != length or min(sizes, default=0) < 0:
         return None
-    return [slice(start, end) for start, end in pairwise(ends)]
+    return [(*[slice(None)] * axis, slice(start, end)) for start, end in pairwise(ends)]
 
 
 def unstack(x: Tensor, *, axis: int = 0) -> list[Tensor]:
     """The slices of ``x`` along ``axis``, without that axis: ``unstack(x)[t]`` is ``x[t]``."""
-    lead = before("unstack", x, axis)
+    if not -x.ndim <= axis < x.ndim:
+        raise no_axis("unstack", x, axis)
+    lead = (slice(None),) * (axis % x.ndim)
     return [x[(*lead, i)] for i in range(x.shape[axis])]
 
 
-def before(name: str, x: Tensor, axis: int) -> tuple[Any, ...]:
-    """A key that selects everything on the axes before ``axis``. Raises ValueError if there is no such axis."""
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"{name}: axis {axis} is out of bounds for shape {x.shape}")
-    return (slice(None),) * (axis % x.ndim)
+def no_axis(name: str, x: Tensor, axis: int) -> ValueError:
+    """The error for an axis that ``x`` doesn't have."""
+    return ValueError(f"{name}: axis {axis} is out of bounds for shape {x.shape}")
