@@ -1,0 +1,118 @@
+"""What the demos share: options, a progress bar, a table, and files for pictures.
+
+Each demo imports this before NumPy, and so runs BLAS on one thread: more would only wait for each other over matrices
+as small as these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+if TYPE_CHECKING:
+    import graphviz
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Item = TypeVar("Item")
+
+DATA = Path(__file__).parent / "data"
+COLOURS = {"RNN": "#d55e00", "LSTM": "#0072b2", "GRU": "#009e73", "other": "#64748b"}  # the same in every picture
+
+
+def parser(about: str | None, *, plot: str, full: str = "") -> argparse.ArgumentParser:
+    """The options of all demos, with ``about``, a module's docstring, as help; ``--full`` where it says something."""
+    made = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    made.add_argument("--seed", metavar="N", type=int, default=0, help="of all random numbers (default: 0)")
+    made.add_argument("--plot", metavar="FILE", type=picture_file, help=f"write {plot} to a .svg, .png or .pdf file")
+    if full:
+        made.add_argument("--full", action="store_true", help=full)
+    return made
+
+
+def picture_file(name: str) -> Path:
+    """The file of a picture, whose name says in which form it is to be written."""
+    if Path(name).suffix not in {".svg", ".png", ".pdf"}:
+        raise argparse.ArgumentTypeError(f"{name}: the name must end in .svg, .png or .pdf")
+    return Path(name)
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a demo: a character that the console lacks becomes ?, a mistake one line, and Ctrl-C ends with code 130."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        main()
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def progress(items: Sequence[Item] | range, label: str) -> Iterable[Item]:
+    """``items``, and on a terminal a bar that shows how far they have been gone through."""
+    if not sys.stderr.isatty():
+        return items  # type: ignore[return-value]  # a range is one of integers
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        raise ImportError("the progress bar needs the package tqdm: pip install 'tinygrad-rnn[demos]'") from error
+    return tqdm(items, desc=label, leave=False, dynamic_ncols=True)  # type: ignore[no-any-return]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print ``rows`` under ``header``: the first column flush left, the others flush right."""
+    lines = [header, *rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    for line in lines:
+        first, *others = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join([first.strip().ljust(widths[0]), *others]).rstrip())
+    print()
+
+
+def figure(title: str, x: str, y: str, *, width: float = 7.0, height: float = 4.0) -> tuple[Figure, Axes]:
+    """A figure of ``width`` by ``height`` inches, and its empty axes."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("--plot needs the package matplotlib: pip install 'tinygrad-rnn[demos]'") from error
+    made = Figure(figsize=(width, height), layout="constrained")
+    axes = made.add_subplot()
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return made, axes
+
+
+def save(picture: Figure | graphviz.Digraph, file: Path) -> None:
+    """Write a figure or a graph to ``file``."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if hasattr(picture, "savefig"):
+        picture.savefig(file, dpi=150)
+    else:
+        file.write_bytes(rendered(picture, file.suffix[1:]))
+    print(f"wrote {file}")
+
+
+def rendered(graph: graphviz.Digraph, form: str) -> bytes:
+    """``graph`` laid out by the program dot, in the form "svg", "png" or "pdf"."""
+    import graphviz
+
+    try:
+        return graph.pipe(format=form)  # type: ignore[no-any-return]
+    except graphviz.ExecutableNotFound as error:
+        raise ImportError(
+            "the program dot is missing: install Graphviz (apt install graphviz, brew install graphviz)"
+        ) from error

@@ -1,0 +1,54 @@
+"""What a recurrent network knows of its past, as the demo measures it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demos import memory
+from tinygrad_rnn import nn
+
+
+def test_hidden_recurrence_reaches_all_inputs_and_input_recurrence_the_last_two() -> None:
+    reached = {}
+    for recurrence in ("hidden", "input"):
+        outputs = memory.four_steps(recurrence, np.random.default_rng(0))
+        reached[recurrence] = [sorted(n for n in memory.ancestors(y) if n.startswith("x")) for y in outputs]
+    assert reached["hidden"] == [["x1"], ["x1", "x2"], ["x1", "x2", "x3"], ["x1", "x2", "x3", "x4"]]
+    assert reached["input"] == [["x0", "x1"], ["x1", "x2"], ["x2", "x3"], ["x3", "x4"]]
+
+
+def test_the_state_moves_without_input() -> None:
+    for cell in (nn.RNNCell, nn.LSTMCell, nn.GRUCell):
+        moves = memory.without_input(cell(memory.F, memory.H, rng=1), np.random.default_rng(2))
+        assert moves.min() > 1e-3
+        assert np.all(np.diff(moves[2:]) < 0)  # towards rest
+
+
+def test_capacity_grows_with_the_units_and_never_exceeds_them() -> None:
+    held = [memory.capacity(units, np.random.default_rng(units)) for units in (4, 8, 16)]
+    assert held == sorted(held)
+    for capacity, units in zip(held, (4, 8, 16), strict=True):
+        assert 0.5 * units < capacity < units + 0.05  # Jaeger's bound, and a little noise
+
+
+def test_the_gradient_fades_in_the_rnn_and_is_kept_by_open_gates() -> None:
+    left = {}
+    for name, layer in memory.layers(np.random.default_rng(0)).items():
+        curve = memory.gradient_by_lag(layer, np.random.default_rng(1))
+        assert curve[0] == 1
+        left[name] = curve[50]
+    assert left["RNN"] < 1e-10
+    assert left["RNN"] * 1e2 < left["GRU"] < 1e-2 * left["LSTM, forget bias 1"]
+    assert min(left["LSTM, forget bias 3"], left["GRU, update bias 3"]) > 0.01
+
+
+def test_the_demo_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory.main(["--seed", "3", "--plot", str(tmp_path / "gradient.svg")])
+    out = capsys.readouterr().out
+    assert "hidden recurrence  x1 x2 x3 x4\n" in out
+    assert "input recurrence  x3 x4\n" in out
+    assert out.endswith(f"wrote {tmp_path / 'gradient.svg'}\n")
+    assert "<svg" in (tmp_path / "gradient.svg").read_text(encoding="utf-8")
