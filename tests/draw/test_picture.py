@@ -25,7 +25,8 @@ from tests.draw.networks import doubled, lstm, pictures
 from tinygrad_rnn import Tensor
 from tinygrad_rnn.draw import draw
 from tinygrad_rnn.draw.graph import collect
-from tinygrad_rnn.draw.style import FAMILIES, SIGNS, tooltip
+from tinygrad_rnn.draw.style import SIGNS, tooltip
+from tinygrad_rnn.draw.theme import SHAPES, THEMES, Theme
 from tinygrad_rnn.scope import scope
 from tinygrad_rnn.tensor import registry
 
@@ -234,16 +235,24 @@ def test_graphviz_is_imported_by_the_call_only() -> None:
 
 def test_every_operation_has_a_look() -> None:
     assert set(SIGNS) <= set(registry)
-    assert {row for _, row in SIGNS.values()} <= set(FAMILIES)
+    assert {row for _, row in SIGNS.values()} <= set(SHAPES)
 
 
-def test_colours_are_hex_and_text_is_readable() -> None:
-    source = draw(lstm(1)).source
-    for colour in re.findall(r'color="?([^"\s\]]+)', source):
-        assert re.fullmatch(r"#[0-9a-f]{6}", colour)
-    for look in FAMILIES.values():
-        assert contrast("#1f2937", look.get("fillcolor", "#ffffff")) >= 4.5
-    assert contrast("#64748b", "#f8fafc") >= 4.5
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_colours_are_hex_and_text_is_readable(theme: Theme) -> None:
+    palette = theme.palette
+    for ground in [palette.paper, palette.step, *(tone.ground for tone in palette.tones.values())]:
+        assert contrast(palette.ink, ground) >= 4.5
+    for text, ground in itertools.product([palette.muted, palette.state], [palette.paper, palette.step]):
+        assert contrast(text, ground) >= 4.5
+    colours = re.findall(r'color="?([^"\s\]]+)', draw(lstm(1), theme=theme.name).source)
+    assert len(colours) > 20
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", colour) for colour in colours)
+
+
+def test_an_unknown_theme_is_named() -> None:
+    with pytest.raises(ValueError, match=r"draw: theme is one of light, dark, print, not 'drak'; did you mean 'dark'"):
+        draw(doubled(), theme="drak")
 
 
 def contrast(text: str, ground: str) -> float:

@@ -1,4 +1,4 @@
-"""How an operation looks: the sign it is written with and the family that gives its colour and shape, in one table."""
+"""What is written on an operation, and the family that gives its colour and shape, in one table."""
 
 from __future__ import annotations
 
@@ -12,39 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tinygrad_rnn.draw.graph import Vertex
-
-INK, MUTED = "#1f2937", "#64748b"  # text on nodes; edges and the labels of scopes
-
-GRAPH = MappingProxyType({
-    "rankdir": "LR", "newrank": "true", "mclimit": "4", "outputorder": "edgesfirst",
-    "nodesep": "0.16", "ranksep": "0.22", "pad": "0.2", "bgcolor": "#ffffff",
-    "fontname": "Helvetica", "fontsize": "13", "fontcolor": MUTED,
-})  # fmt: skip
-NODE = MappingProxyType({
-    "fontname": "Helvetica", "fontsize": "12", "fontcolor": INK, "style": "filled", "penwidth": "1.2",
-    "shape": "box", "width": "0.3", "height": "0.3", "margin": "0.08,0.04",
-})  # fmt: skip
-EDGE = MappingProxyType({"color": MUTED, "arrowsize": "0.55", "penwidth": "1.1", "weight": "8"})
-FAR = MappingProxyType(
-    {"weight": "1"}
-)  # an edge between scopes: it may be long and bent, those inside are kept straight
-STATE = MappingProxyType({"color": "#0072b2", "penwidth": "2", "weight": "4"})  # an edge between time steps
-MODULE = MappingProxyType({
-    "style": "rounded", "color": "#94a3b8", "margin": "10", "labeljust": "l", "labelloc": "b",
-})  # fmt: skip  # at the bottom on the left no edge crosses the label
-STEP = MappingProxyType({**MODULE, "style": "rounded,filled", "color": "#cbd5e1", "fillcolor": "#f8fafc"})
-
-# Borders are the Okabe-Ito colours, which colour-blind readers tell apart; each fill is a tint of its border.
-FAMILIES: Mapping[str, Mapping[str, str]] = MappingProxyType({
-    "product": {"color": "#d55e00", "fillcolor": "#fbe7d9"},
-    "pointwise": {"color": "#0072b2", "fillcolor": "#e0eef7", "shape": "circle", "margin": "0.01"},
-    "function": {"color": "#e69f00", "fillcolor": "#fdf3dc"},
-    "reduce": {"color": "#009e73", "fillcolor": "#def3ec"},
-    "arrange": {"color": "#94a3b8", "fillcolor": "#ffffff", "style": "rounded,filled", "fontsize": "10"},
-    "parameter": {"color": "#cc79a7", "fillcolor": "#f9ecf3", "shape": "ellipse", "fontsize": "10", "margin": "0.01"},
-    "input": {"color": "#56b4e9", "fillcolor": "#eaf5fc", "style": "rounded,filled", "fontsize": "10"},
-    "constant": {"shape": "plaintext", "style": "solid", "fontsize": "10", "margin": "0.03"},
-})  # fmt: skip
 
 SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "add": ("+", "pointwise"), "sub": ("−", "pointwise"), "mul": ("×", "pointwise"), "div": ("÷", "pointwise"),
@@ -66,7 +33,7 @@ SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType({
 
 
 def family(node: Vertex) -> str:
-    """The row of ``FAMILIES`` that a node is drawn with."""
+    """The row of a theme's ``families`` that a node is drawn with."""
     return node.kind if isinstance(node, Leaf) else SIGNS.get(node.op, ("", "function"))[1]
 
 

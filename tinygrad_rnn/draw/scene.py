@@ -1,0 +1,298 @@
+"""A picture as plain data, between the recorded graph and DOT text: marks, the lines between them, and frames.
+
+A *mark* is what is drawn for some of the graph's nodes: one operation or leaf, or all that one cell does at one step.
+It knows their positions in ``Graph.nodes``, and a line knows which recorded inputs it stands for, so whatever is drawn
+can be traced back to what was recorded. What decorates a picture (values, gradients, a path) changes marks and lines;
+only ``write`` knows DOT.
+
+Lengths are points and y grows upwards, as in DOT. Where a scene has boxes and routes, the layout program keeps them
+(``layout=nop2``) and only draws; where it has none, the program lays out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from tinygrad_rnn.draw.theme import Theme
+from tinygrad_rnn.tensor import Scope
+
+if TYPE_CHECKING:
+    import graphviz
+
+    from tinygrad_rnn.draw.graph import Graph
+
+Point: TypeAlias = tuple[float, float]
+Look: TypeAlias = dict[str, str]  # DOT attributes; these win over the theme's
+
+BEND = 9.0  # radius of the bends of a route
+ARROW = 6.0  # length of an arrow's head
+
+
+class Box(NamedTuple):
+    """A rectangle by its centre and size."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def left(self) -> float:
+        """The least x."""
+        return self.x - self.width / 2
+
+    @property
+    def right(self) -> float:
+        """The greatest x."""
+        return self.x + self.width / 2
+
+    @property
+    def bottom(self) -> float:
+        """The least y."""
+        return self.y - self.height / 2
+
+    @property
+    def top(self) -> float:
+        """The greatest y."""
+        return self.y + self.height / 2
+
+
+@dataclass(slots=True)
+class Mark:
+    """What is drawn for one or more nodes of the graph."""
+
+    name: str  # unique in the scene
+    lines: tuple[str, ...]  # the label
+    family: str  # the row of the theme's table
+    positions: tuple[int, ...]  # of what it stands for, in Graph.nodes; a leaf may have several marks
+    scope: Scope = ()
+    tooltip: str = ""
+    emphasis: bool = False  # an output that the picture was asked for
+    box: Box | None = None
+    look: Look = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Line:
+    """An arrow from one mark to another.
+
+    A *state* line goes from one time step to another, a *far* one between modules. A *hint* is not seen: it tells the
+    layout program that its head stands to the right of its tail.
+    """
+
+    tail: str
+    head: str
+    inputs: tuple[tuple[int, int], ...]  # the recorded (input, operation) that it stands for
+    kind: Literal["data", "state", "far", "hint"] = "data"
+    label: str = ""
+    label_at: Point | None = None
+    route: tuple[Point, ...] = ()  # corners, from the border of the tail to that of the head
+    backwards: bool = False  # to an earlier time step: laid out turned round, so that time still runs to the right
+    look: Look = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Frame:
+    """A frame around what was recorded in one scope: a module or a time step."""
+
+    name: str  # unique in the scene
+    title: str
+    kind: Literal["module", "step", "fold"]
+    scope: Scope
+    tooltip: str = ""
+    box: Box | None = None
+    look: Look = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Scene:
+    """Everything in one picture. With ``placed`` every mark and frame has its box, and every line its route."""
+
+    graph: Graph
+    theme: Theme
+    marks: dict[str, Mark] = field(default_factory=dict)  # by name
+    lines: list[Line] = field(default_factory=list)
+    frames: dict[Scope, Frame] = field(default_factory=dict)  # unplaced: nested as their scopes are
+    columns: list[tuple[str, ...]] = field(default_factory=list)  # unplaced: marks that stand above each other
+    placed: bool = False
+    title: str = "computation graph"
+
+    def add(self, mark: Mark) -> Mark:
+        """Put a mark into the scene; ValueError for a name that is taken."""
+        if mark.name in self.marks:
+            raise ValueError(f"Scene: there is a mark {mark.name!r} already")
+        self.marks[mark.name] = mark
+        return mark
+
+    def marks_of(self) -> dict[int, list[Mark]]:
+        """The marks of each position in the graph: one for an operation, any number for a leaf."""
+        found: dict[int, list[Mark]] = {}
+        for mark in self.marks.values():
+            for position in mark.positions:
+                found.setdefault(position, []).append(mark)
+        return found
+
+
+def write(scene: Scene, new: Callable[..., graphviz.Digraph]) -> graphviz.Digraph:
+    """The scene as a ``graphviz.Digraph``, or as what else ``new`` makes; its text depends on the scene alone."""
+    theme = scene.theme
+    graph = {**theme.graph, **({"layout": "nop2"} if scene.placed else theme.laid_out)}
+    digraph = new(scene.title, graph_attr=graph, node_attr=dict(theme.node), edge_attr=dict(theme.edge))
+    body = digraph.body
+    if scene.placed:
+        body += (
+            f"\tsubgraph {quoted('cluster ' + f.name)} {{{settings(frame_look(scene, f))}}}\n" for f in frames(scene)
+        )
+        body += (mark_line(scene, mark) for mark in scene.marks.values())
+    else:
+        nested(scene, body)
+    body += (arrow(scene, line) for line in scene.lines)
+    return digraph
+
+
+def frames(scene: Scene) -> list[Frame]:
+    """The frames, outer ones first."""
+    return sorted(scene.frames.values(), key=lambda frame: len(frame.scope))
+
+
+def nested(scene: Scene, body: list[str]) -> None:
+    """Marks inside their frames, frames inside each other."""
+    inside: dict[Scope, list[str]] = {scope: [] for scope in [(), *scene.frames]}
+    for mark in scene.marks.values():
+        inside[mark.scope].append(mark_line(scene, mark))
+    for names in scene.columns:
+        common = inside[scene.marks[names[0]].scope]
+        common.append(f"\t{{ rank=same; {'; '.join(map(quoted, names))} }}\n")
+    for frame in sorted(scene.frames.values(), key=lambda frame: -len(frame.scope)):
+        statements = [f"\tgraph [{settings(frame_look(scene, frame))}]\n", *inside[frame.scope]]
+        around = inside[frame.scope[:-1]]
+        around.append(f"\tsubgraph {quoted('cluster ' + frame.name)} {{\n")
+        around += [*(f"\t{line}" for line in statements), "\t}\n"]
+    body += inside[()]
+
+
+def frame_look(scene: Scene, frame: Frame) -> Look:
+    """The attributes of a frame; its title stands at the top on the left, if it is placed."""
+    look = {
+        **scene.theme.frames[frame.kind],
+        "label": printable(frame.title),
+        "tooltip": printable(frame.tooltip),
+        **frame.look,
+    }
+    if frame.box is not None:
+        box = frame.box
+        width = 0.62 * float(look["fontsize"]) * len(frame.title)
+        look["bb"] = f"{number(box.left)},{number(box.bottom)},{number(box.right)},{number(box.top)}"
+        if frame.title:
+            look["lp"] = f"{number(box.left + 8 + width / 2)},{number(box.top - 10)}"
+            look["lwidth"], look["lheight"] = number(width / 72), "0.2"
+    return look
+
+
+def mark_line(scene: Scene, mark: Mark) -> str:
+    """The statement that draws a mark."""
+    label = "\n".join(map(printable, mark.lines))
+    look = {"label": label, **scene.theme.families[mark.family], "tooltip": printable(mark.tooltip), **mark.look}
+    if mark.emphasis:
+        look["penwidth"] = "2.4"
+    if mark.box is not None:
+        look["pos"] = f"{number(mark.box.x)},{number(mark.box.y)}"
+        look["width"], look["height"] = inches(mark.box.width), inches(mark.box.height)
+        look["fixedsize"] = "true"
+    return f"\t{quoted(mark.name)} [{settings(look)}]\n"
+
+
+def arrow(scene: Scene, line: Line) -> str:
+    """The statement that draws a line."""
+    look = {**scene.theme.lines[line.kind], **line.look}
+    tail, head = line.tail, line.head
+    if line.label:
+        look["label"] = printable(line.label)
+    if line.route:
+        look["pos"] = spline(line.route)
+        if line.label_at is not None:
+            look["lp"] = f"{number(line.label_at[0])},{number(line.label_at[1])}"
+    elif line.backwards:
+        tail, head, look["dir"] = head, tail, "back"
+    return f"\t{quoted(tail)} -> {quoted(head)}{f' [{settings(look)}]' if look else ''}\n"
+
+
+def spline(corners: Iterable[Point]) -> str:
+    """A route with round bends, and an arrow at its end, as DOT's ``pos``: Bézier curves.
+
+    >>> spline([(0, 0), (50, 0)])
+    'e,50,0 0,0 14.67,0 29.33,0 44,0'
+    """
+    points = list(corners)
+    ends = f"{number(points[-1][0])},{number(points[-1][1])}"
+    points[-1] = toward(points[-1], points[-2], ARROW)
+    curve = [points[0]]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        bend = min(BEND, distance(before, corner) / 2, distance(corner, after) / 2)
+        a, b = toward(corner, before, bend), toward(corner, after, bend)
+        curve += straight(curve[-1], a)
+        curve += [toward(a, corner, bend * 0.55), toward(b, corner, bend * 0.55), b]
+    curve += straight(curve[-1], points[-1])
+    return f"e,{ends} {' '.join(f'{number(x)},{number(y)}' for x, y in curve)}"
+
+
+def straight(a: Point, b: Point) -> list[Point]:
+    """The control points and end of a Bézier curve that is a straight line."""
+    (ax, ay), (bx, by) = a, b
+    return [(ax + (bx - ax) / 3, ay + (by - ay) / 3), (bx - (bx - ax) / 3, by - (by - ay) / 3), b]
+
+
+def toward(a: Point, b: Point, length: float) -> Point:
+    """The point at ``length`` from ``a`` in the direction of ``b``."""
+    whole = distance(a, b) or 1.0
+    return a[0] + (b[0] - a[0]) * length / whole, a[1] + (b[1] - a[1]) * length / whole
+
+
+def distance(a: Point, b: Point) -> float:
+    """The distance of two points."""
+    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+
+
+def settings(look: Mapping[str, Any]) -> str:
+    """Attributes as DOT writes them, every value between quotes."""
+    return " ".join(f"{key}={quoted(value)}" for key, value in look.items())
+
+
+def printable(text: str) -> str:
+    r"""Text with what can't be printed, line breaks too, written as Python writes it.
+
+    >>> print(printable("мир\n"))
+    мир\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def quoted(text: str) -> str:
+    r"""Text as a DOT word that is shown exactly so: no markup, escapes or entities; a line break breaks the line.
+
+    >>> print(quoted('a "b" & \\N <c>'))
+    "a \"b\" &amp; \\N <c>"
+    """
+    if text.isalnum():
+        return f'"{text}"'
+    escaped = text.replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"')
+    return '"' + escaped.replace("\n", "\\n") + '"'
+
+
+def number(x: float) -> str:
+    """A length in few characters.
+
+    >>> number(12.0), number(1 / 3), number(-0.001)
+    ('12', '0.33', '0')
+    """
+    text = f"{x:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def inches(x: float) -> str:
+    """A length in points as DOT wants widths and heights."""
+    return f"{x / 72:.4g}"
