@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class Report(str):
@@ -58,3 +58,42 @@ def counted(number: int, thing: str) -> str:
     ('1 operation', '24,000 operations')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    r"""Text on one line: what can't be printed is written as Python writes it.
+
+    >>> printable("мир\n")
+    'мир\\n'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def memory(size: float) -> str:
+    """A number of bytes with three digits.
+
+    >>> memory(824), memory(45 * 2**20), memory(640_000)
+    ('824 bytes', '45.0 MiB', '625 KiB')
+    """
+    if size < 1024:
+        return f"{size:.0f} bytes"
+    unit = iter(("KiB", "MiB", "GiB"))
+    size, name = size / 1024, next(unit)
+    while size >= 1000 and name != "GiB":
+        size, name = size / 1024, next(unit)
+    return f"{size:.{2 if size < 10 else 1 if size < 100 else 0}f} {name}"
+
+
+def span(numbers: Iterable[int]) -> str:
+    """Whole numbers in ascending order, neighbours joined.
+
+    >>> span([0, 1, 2, 5, 7, 8])
+    '0…2, 5, 7…8'
+    """
+    runs: list[list[int]] = []
+    for n in sorted(numbers):
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return ", ".join(str(a) if a == b else f"{a}…{b}" for a, b in runs)
