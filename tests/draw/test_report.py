@@ -47,9 +47,9 @@ def test_the_figures_are_those_of_the_graph(case: tuple[list[Tensor], list[Tenso
 def test_summary_of_an_lstm() -> None:
     assert summary(lstm(3)).splitlines() == [
         "49 operations, the longest path has 26; 3 time steps, t=0…2",
-        "parameters  5 tensors  153 numbers  1.20 KiB",
+        "parameters  5 tensors  153 numbers   1.20 KiB",
         "inputs      4 tensors   40 numbers  320 bytes",
-        "results                             3.62 KiB",
+        "results                              3.62 KiB",
         "",
         "scope                operations     memory  kinds",
         "lstm.layer0                   2  960 bytes  linear, stack",
