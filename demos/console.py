@@ -60,10 +60,10 @@ def run(main: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
-def progress(items: Sequence[Item] | range, label: str) -> Iterable[Item]:
+def progress(items: Iterable[Item], label: str) -> Iterable[Item]:
     """``items``, and on a terminal a bar that shows how far they have been gone through."""
     if not sys.stderr.isatty():
-        return items  # type: ignore[return-value]  # a range is one of integers
+        return items
     try:
         from tqdm import tqdm
     except ImportError as error:

@@ -1,0 +1,43 @@
+"""Names, written by a network that was shown others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demos import names
+from demos.char_lm import CharLM
+from tinygrad_rnn import text
+from tinygrad_rnn.text import IGNORE
+
+
+def test_padding_counts_nothing() -> None:
+    vocabulary = text.Vocabulary("\nabc")
+    inputs, targets = names.padded(["a", "cab"], vocabulary)
+    assert inputs.T.tolist() == [[0, 1, 0, 0], [0, 3, 1, 2]]
+    assert targets.T.tolist() == [[1, 0, IGNORE, IGNORE], [3, 1, 2, 0]]
+    model = CharLM(vocabulary, "gru", 1, 5, dropout=0.0, rng=0)
+    apart = [names.loss(model, [name]) * (len(name) + 1) for name in ("a", "cab")]
+    assert names.loss(model, ["a", "cab"]) == pytest.approx(sum(apart) / 6, rel=1e-5)
+
+
+def test_what_is_said_of_names() -> None:
+    written = names.judged(1.0, ["ann", "bo", "bo", "xyz"], learned={"ann"}, every={"ann", "bo"})
+    assert (written.new, written.real, written.different) == (75, 50, 75)
+
+
+def test_most_of_what_is_written_is_new(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    names.main(["--plot", str(tmp_path / "names.svg")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "8,000 names learned from, 2,000 others scored, per character:"
+    ours, counted = (float(line.split()[3]) for line in lines[2:4])
+    assert ours < 2.15 < counted < 2.25
+    ladder = np.array([[float(word) for word in line.split()[:4]] for line in lines[7:14]])
+    temperature, new, real, different = ladder.T
+    assert temperature.tolist() == names.TEMPERATURES
+    assert new[4] == pytest.approx(90, abs=6)  # published: 90 % at temperature 1
+    assert np.all(np.diff(different) >= -1)
+    assert real[1] > 2 * real[-1]  # hotter names are less often names
+    assert len(set(lines[7].split()[4:])) == 1  # at temperature 0 always the same
