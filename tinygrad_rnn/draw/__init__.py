@@ -2,7 +2,9 @@
 
 from tinygrad_rnn.draw.difference import diff
 from tinygrad_rnn.draw.engine import doctor
+from tinygrad_rnn.draw.page import to_html
 from tinygrad_rnn.draw.picture import draw
 from tinygrad_rnn.draw.report import summary
+from tinygrad_rnn.draw.strip import gradient_strip
 
-__all__ = ["diff", "doctor", "draw", "summary"]
+__all__ = ["diff", "doctor", "draw", "gradient_strip", "summary", "to_html"]
