@@ -9,8 +9,9 @@ import tinygrad_rnn as tg
 from tests.draw.graphs import recorded
 from tests.draw.networks import lstm
 from tinygrad_rnn import Tensor, nn
+from tinygrad_rnn.backward import unbroadcast
 from tinygrad_rnn.contributions import At, Rows
-from tinygrad_rnn.draw.flow import Flow, flow
+from tinygrad_rnn.draw.flow import Flow, flow, norm
 from tinygrad_rnn.draw.graph import Operation
 from tinygrad_rnn.draw.mirror import mirror
 from tinygrad_rnn.op import thread
@@ -29,7 +30,7 @@ def test_the_backward_graph_is_the_forward_one_mirrored(case: tuple[list[Tensor]
     for rule in rules:
         operation = found.graph.nodes[rule.operation]
         assert isinstance(operation, Operation)
-        assert [i for i, _ in rule.gives] == [i for i in operation.inputs if found.gradients[i] is not None]
+        assert [gift.input for gift in rule.gives] == [i for i in operation.inputs if found.gradients[i] is not None]
         assert set(rule.saved) <= {*operation.inputs, rule.operation}
 
 
@@ -94,6 +95,17 @@ def test_saved_is_what_the_rule_depends_on(name: str) -> None:
                 assert changed == (i in rule.saved), (operation.op, i)
 
 
+@pytest.mark.parametrize("name", list(losses()))
+def test_norms_of_contributions_are_those_of_the_rule_on_arrays(name: str) -> None:
+    found = flow(losses()[name])
+    for rule in mirror(found):
+        arrays = contributions(found, rule.operation, np.asarray(found.gradients[rule.operation]), {})
+        for gift, array in zip(rule.gives, arrays, strict=True):
+            assert gift.norm == pytest.approx(norm(unbroadcast(array, found.things[gift.input].shape)))
+            if sum(source == gift.input for source, _ in found.graph.edges()) == 1:
+                assert gift.norm == pytest.approx(found.norm(gift.input))
+
+
 def formulas(loss: Tensor) -> list[str]:
     """The label of the rule of each operation, latest first."""
     found = flow(loss)
@@ -133,7 +145,7 @@ def test_what_needs_no_gradient_gets_none_and_saves_nothing_for_it() -> None:
     x, mask = vector(2.0, 3.0), Tensor(np.array([1.0, 0.0]), name="mask")
     found = flow((x * mask).sum())
     product = mirror(found)[1]
-    assert product.gives == ((0, "g × y"),)
+    assert product.gives == ((0, "g × y", 1.0),)
     assert [found.graph.nodes[i].name for i in product.saved] == ["mask"]
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_rnn.backward import unbroadcast
 from tinygrad_rnn.contributions import At, Rows
+from tinygrad_rnn.draw.flow import norm
 from tinygrad_rnn.draw.style import index
 from tinygrad_rnn.op import Op, thread
-from tinygrad_rnn.tensor import Node, Tensor
+from tinygrad_rnn.tensor import Array, Node, Tensor, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 
 INFIX = {"add": (" + ", 1), "sub": (" − ", 1), "mul": (" × ", 2), "div": (" / ", 2), "matmul": (" @ ", 2)}
 LONGEST = 36  # characters of a formula; a longer one is called by its operation
+
+
+class Gift(NamedTuple):
+    """What a rule contributes to the gradient of one input: how it is computed, and its Euclidean norm."""
+
+    input: int
+    formula: str
+    norm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +45,12 @@ class Vjp:
     """
 
     operation: int
-    gives: tuple[tuple[int, str], ...]  # each input that gets a contribution, and its formula
+    gives: tuple[Gift, ...]  # one for each input that gets a contribution
     saved: tuple[int, ...]  # values of the forward pass that the formulas read: inputs, or the result itself
 
     def label(self, op: str) -> str:
         """The formulas as a text, or the name of the operation ``op`` where they are long."""
-        formulas = [formula for _, formula in self.gives]
+        formulas = [gift.formula for gift in self.gives]
         text = formulas[0] if len(formulas) == 1 else f"({', '.join(formulas)})"
         return text if len(text) <= LONGEST else f"{op.replace('_', ' ')} VJP"
 
@@ -51,9 +61,9 @@ def mirror(flow: Flow) -> list[Vjp]:
     >>> from tinygrad_rnn.draw.flow import flow
     >>> x, w = (Tensor(value, requires_grad=True) for value in (3.0, 2.0))
     >>> for vjp in mirror(flow((x * w).tanh())):
-    ...     print(vjp.operation, vjp.gives, vjp.saved)
-    3 ((2, 'g − g × out × out'),) (3,)
-    2 ((0, 'g × y'), (1, 'g × x')) (0, 1)
+    ...     print(vjp.operation, [(gift.input, gift.formula) for gift in vjp.gives], vjp.saved)
+    3 [(2, 'g − g × out × out')] (3,)
+    2 [(0, 'g × y'), (1, 'g × x')] (0, 1)
     """
     with traced():
         return [vjp(flow, i) for i, _ in reversed(flow.graph.operations()) if flow.gradients[i] is not None]
@@ -90,10 +100,20 @@ def vjp(flow: Flow, i: int) -> Vjp:
             part = part if op.joint else op.rules[k](g, out, *inputs, **params)  # noqa: PLW2901
             if part is not None:
                 summed = getattr(part, "shape", x.shape) != x.shape  # by the engine, after broadcasting
-                gives.append((position[k], f"Σ {formula(part, words, 2)}" if summed else formula(part, words)))
+                text = f"Σ {formula(part, words, 2)}" if summed else formula(part, words)
+                gives.append(Gift(position[k], text, norm(expanded(part, x))))
                 read |= reads(part, words)
     saved = [position[k] for k in present if read.intersection(keys(inputs[k]))] + [i] * (id(out) in read)
     return Vjp(i, tuple(gives), tuple(dict.fromkeys(saved)))
+
+
+def expanded(part: Any, x: Tensor) -> Array:
+    """The contribution ``part`` to the gradient of ``x``, as an array of its shape."""
+    if isinstance(part, At):
+        part = At.total([At(plain(part.value), tuple(map(plain, part.arrays)), part.key, part.shape)])
+    elif isinstance(part, Rows):
+        part = Rows.total([Rows(plain(part.a), plain(part.b))])
+    return unbroadcast(np.asarray(plain(part)), x.shape)  # type: ignore[no-any-return]
 
 
 def input_words(op: Op, count: int) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from tinygrad_rnn.tensor import closest
+
 FONT = "Helvetica"
 
 
@@ -141,3 +143,10 @@ def theme(name: str, palette: Palette) -> Theme:
 THEMES: Mapping[str, Theme] = MappingProxyType(
     {name: theme(name, palette) for name, palette in (("light", LIGHT), ("dark", DARK), ("print", PRINT))}
 )
+
+
+def chosen(name: str) -> Theme:
+    """The theme of that name; ValueError, which names them all, if there is none."""
+    if name not in THEMES:
+        raise ValueError(f"draw: theme is one of {', '.join(THEMES)}, not {name!r}{closest(name, list(THEMES))}")
+    return THEMES[name]
