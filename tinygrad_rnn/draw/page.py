@@ -60,9 +60,10 @@ def to_html(
     from tinygrad_rnn.draw.drawing import Drawing
 
     scene = scene_of(*outputs, **options)
-    classes, edges = numbered(scene)
     about = headline(scene.graph).replace("\n", "; ")
-    data = {"about": about, "nodes": facts(scene, outputs), "edges": edges}
+    nodes = facts(scene, outputs)
+    classes, edges = numbered(scene)
+    data = {"about": about, "nodes": nodes, "edges": edges}
     parts = {
         "title": html.escape(title),
         "alt": html.escape(f"{title}: {about}"),
@@ -122,7 +123,9 @@ def gradients_of(outputs: Sequence[Tensor]) -> Flow | None:
 
 
 def mark_facts(mark: Mark, graph: Graph, things: Sequence[Any], found: Flow | None) -> list[tuple[str, str]]:
-    """What is known about a mark: of what stands for many operations, their kinds; the rest is that of the last."""
+    """What is known about a mark: of many operations their kinds, the rest is that of the last; else its tooltip."""
+    if not mark.positions:
+        return [("", mark.tooltip)] if mark.tooltip else []
     i = mark.positions[-1]
     node = graph.nodes[i]
     told: list[tuple[str, str]] = []
