@@ -1,0 +1,36 @@
+"""Airline passengers: the errors of the notebook, and what simpler ways do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demos import airline
+
+
+def test_the_baselines_are_those_of_the_series() -> None:
+    cut = airline.task(8)
+    assert (cut.train, len(cut.y) - cut.train) == (108, 28)
+    assert cut.errors(cut.x[-1]) == pytest.approx((0.00283, 53.4), rel=2e-3)
+    assert cut.low + cut.passengers * cut.y[-1] == pytest.approx(432)  # December 1960
+    np.testing.assert_array_equal(cut.x[1:, :-1], cut.x[:-1, 1:])
+    np.testing.assert_array_equal(cut.x[-1, 1:], cut.y[:-1])
+    year = airline.task(32)
+    assert year.errors(airline.straight_line(year))[1] < 20  # thousands of passengers: a year of months is enough
+
+
+def test_every_network_fits_the_past_better_than_persistence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    airline.main(["--plot", str(tmp_path / "airline.png")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "windows of 8 months: 108 for training, 28 after them; 1,000 epochs, 5 seeds"
+    assert lines[2].split() == ["persistence", "0.00283", "53"]
+    for line, layer in zip(lines[4:7], airline.LAYERS, strict=True):
+        name, training, *wins = line.split()[:5]
+        assert name == layer
+        assert wins == ["5", "of", "5"]
+        assert all(0.0009 < float(error) < 0.00283 for error in training.split("-"))
+    assert (tmp_path / "airline.png").stat().st_size > 10_000
