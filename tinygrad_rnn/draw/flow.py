@@ -174,8 +174,9 @@ def initial_names(graph: Graph, steps: list[list[int]], states: list[int | None]
     found: dict[int | None, str] = {}
     for one, two in zip(*(steps if len(steps) == 2 else ([], [])), strict=False):
         for start, state in zip(graph.nodes[one].inputs, graph.nodes[two].inputs, strict=False):
-            if graph.nodes[start].name.endswith("₀"):
-                found.setdefault(state, graph.nodes[start].name.removesuffix("₀"))
+            name, zero, _ = graph.nodes[start].name.partition("₀")  # "h₀", or "h₀ detached"
+            if zero:
+                found.setdefault(state, name)
     return [found.get(state) or ("h" if len(states) == 1 else f"state {k}") for k, state in enumerate(states)]
 
 

@@ -35,6 +35,9 @@ from tinygrad_rnn.tensor import Array, Tensor
 
 State: TypeAlias = Any  # a Tensor, or a tuple of Tensors whose first is the output
 
+STARTS = ("h₀", "c₀")  # what the tensors of a state before the first step are called, for pictures and messages
+DETACHED = "detached"  # the name of a tensor of a state that was cut from the graph before it
+
 
 class Cell(Module):
     """The base of all cells: a cell of your own says how many ``gates`` it has and writes ``step``.
@@ -118,7 +121,7 @@ class Cell(Module):
 
     def zero_state(self, lead: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> State:
         """The state before the first step, zeros [*lead, H]; ``lead`` is (B,)."""
-        names = chain(("h₀", "c₀"), repeat(None))
+        names = chain(STARTS, repeat(None))
         zeros = [np.zeros((*lead, size), dtype) for size in self.state_sizes]
         return whole([Tensor(array, name=name) for array, name in zip(zeros, names, strict=False)])
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice, repeat
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.nn.cells import Cell, RNNCell, State, Zoneout, checked_state, parts, whole
+from tinygrad_rnn.nn.cells import DETACHED, STARTS, Cell, RNNCell, State, Zoneout, checked_state, parts, whole
 from tinygrad_rnn.nn.dropout import Dropout
 from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed, generator
@@ -157,7 +158,15 @@ class Recurrent(Module):
             return [cell.zero_state((batch,), dtype) for cell in self.cells]
         shapes = [(len(self.cells), batch, size) for size in self.cells[0].state_sizes]
         tensors = checked_state(state, shapes, dtype)
-        return [whole([tensor[k] for tensor in tensors]) for k in range(len(self.cells))]
+        names = list(islice(chain(STARTS, repeat(None)), len(tensors)))
+        return [whole(list(map(of_cell, tensors, repeat(k), names))) for k in range(len(self.cells))]
+
+
+def of_cell(tensor: Tensor, k: int, name: str | None) -> Tensor:
+    """The state of cell ``k``, from that of all; ``name`` is what it is called if it has no name, or was detached."""
+    part = tensor[k]
+    part.name = f"{name} {DETACHED}" if tensor.name == DETACHED else tensor.name or name
+    return part
 
 
 def plain_step(cell: Cell) -> Callable[..., tuple[State, Tensor]]:

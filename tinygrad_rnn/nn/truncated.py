@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tinygrad_rnn.nn.cells import State
+from tinygrad_rnn.nn.cells import DETACHED, State
 from tinygrad_rnn.ops import concatenate
 from tinygrad_rnn.tensor import Array, Tensor
 
@@ -13,14 +13,17 @@ from tinygrad_rnn.tensor import Array, Tensor
 def detach(state: Any) -> Any:
     """``state`` with every Tensor in it detached: tuples, lists and dicts are gone through, the rest stays as it is.
 
-    Between two windows of a long sequence this keeps the values and lets the graph go.
+    Between two windows of a long sequence this keeps the values and lets the graph go. The new tensors are named
+    "detached", so that pictures and messages show where the graph was cut.
 
     >>> h = Tensor(2.0, requires_grad=True) * 3
-    >>> detach((h, None))[0].requires_grad
-    False
+    >>> detach((h, None))[0]
+    Tensor(6., float64, name='detached')
     """
     if isinstance(state, Tensor):
-        return state.detach()
+        out = state.detach()
+        out.name = DETACHED
+        return out
     if isinstance(state, (tuple, list)):
         return type(state)(detach(part) for part in state)
     if isinstance(state, dict):
