@@ -256,16 +256,21 @@ stage.addEventListener("focusout", () => {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-function toward(node, [dx, dy]) { // the neighbour along an edge that lies most nearly in a direction, or null
+const around = (node) => [...reads[node].map((e) => data.edges[e][0]), ...readBy[node].map((e) => data.edges[e][1])];
+
+function toward(node, [dx, dy]) { // the nearest neighbour in a direction, else one of their neighbours; or null
   const { cx, cy } = boxOf(node);
-  let [best, least] = [null, Infinity];
-  for (const k of [...reads[node].map((e) => data.edges[e][0]), ...readBy[node].map((e) => data.edges[e][1])]) {
-    const to = boxOf(k);
-    const ahead = (to.cx - cx) * dx + (to.cy - cy) * dy;
-    const aside = Math.abs((to.cx - cx) * dy) + Math.abs((to.cy - cy) * dx);
-    if (ahead > 1 && ahead >= aside / 2 && ahead + 2 * aside < least) [best, least] = [k, ahead + 2 * aside];
+  for (const candidates of [around(node), around(node).flatMap(around)]) {
+    let [best, least] = [null, Infinity];
+    for (const k of candidates) {
+      const to = boxOf(k);
+      const ahead = (to.cx - cx) * dx + (to.cy - cy) * dy;
+      const aside = Math.abs((to.cx - cx) * dy) + Math.abs((to.cy - cy) * dx);
+      if (ahead > 1 && ahead >= aside / 2 && ahead + 2 * aside < least) [best, least] = [k, ahead + 2 * aside];
+    }
+    if (best !== null) return best;
   }
-  return best;
+  return null;
 }
 
 function next(node, back) { // along an edge to the loss, or back to the inputs; undefined at the end
