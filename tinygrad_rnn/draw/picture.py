@@ -2,54 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinygrad_rnn.draw.engine import load_graphviz
 from tinygrad_rnn.draw.flat import Flat
-from tinygrad_rnn.draw.graph import collect
+from tinygrad_rnn.draw.graph import Graph, collect
+from tinygrad_rnn.draw.lanes import Lanes, Time, lanes_of
+from tinygrad_rnn.draw.project import Column, Level, project, runs
 from tinygrad_rnn.draw.scene import Scene, write
 from tinygrad_rnn.draw.theme import THEMES
+from tinygrad_rnn.draw.tiled import Tiled
 from tinygrad_rnn.tensor import Tensor, closest
 
 if TYPE_CHECKING:
     import graphviz
 
-MOST_NODES = 3000  # more than a layout program arranges in reasonable time, or an eye takes in
+MOST_NODES = 3000  # that have no time step: more than can be arranged in reasonable time, or than an eye takes in
+MOST_OPERATIONS = 200  # that are shown one by one, unless asked for
+MOST_COLUMNS = 8  # of cells, before those in the middle are folded
+FIRST, LAST = 3, 2  # steps that stay, where others are folded
 
 
-def draw(*outputs: Tensor, theme: str = "light") -> graphviz.Digraph:
-    """A picture of every recorded operation that ``outputs`` were computed by, as a ``graphviz.Digraph``.
+def draw(
+    *outputs: Tensor,
+    level: Level | None = None,
+    fold: bool | None = None,
+    steps: range | slice | None = None,
+    theme: str = "light",
+) -> graphviz.Digraph:
+    """A picture of what ``outputs`` were computed by, as a ``graphviz.Digraph``.
 
-    A notebook shows it; ``.source`` is its DOT text, ``.render("lstm", format="svg")`` writes a file (that needs the
-    program ``dot``). Each operation is one node, and an edge goes to it from each of its inputs. A scope is a frame
-    around its operations, time steps run from left to right, and edges from one step to another are blue. A parameter
-    or input is drawn anew in each scope that uses it. Shapes stand where they change; hovering over a node of an SVG
-    shows the rest.
+    A notebook shows it; ``.source`` is its DOT text, ``.render("lstm", format="svg")`` writes a file (that needs a
+    layout program: see ``doctor``). Arrows run from what was computed to what was computed from it, and hovering over a
+    node of an SVG shows more about it.
+
+    ``level``  what one node is. ``"op"``: one recorded operation. ``"cell"``: all that one cell, or another module,
+               does at one time step; the unrolled network of textbooks. ``"layer"``: the same for all time steps, with
+               an arrow to itself. Without: operations up to 200 of them, then cells.
+    ``fold``   True draws only the first three and the last two time steps one by one, and one node for those between.
+               Without: only cells, from 9 steps on.
+    ``steps``  a range or slice of time steps to be drawn one by one; the others are folded.
+    ``theme``  ``"light"``, ``"dark"``, or ``"print"`` in greys.
+
+    Time runs from left to right, and layers are stacked from the bottom to the top; what has no time step is a bar
+    along all that it touches. Every operation is in exactly one node. Parameters and constants are drawn small beside
+    each operation that uses them, but not at other levels. Shapes stand where they change.
 
     >>> w = Tensor(3.0, requires_grad=True, name="w")
     >>> [line.strip() for line in draw(w + w).body if "->" in line]
     ['"w #1" -> "add #1"', '"w #1" -> "add #1"']
 
-    Raises TypeError for an output that is no Tensor, ValueError for one that was not recorded or for more than 3,000
-    operations, RuntimeError if the graph was freed by backward, ImportError if the package graphviz is missing.
+    Raises TypeError for an output that is no Tensor, ValueError for one that was not recorded, for an unknown level or
+    theme, for ``steps`` that are not there, and for more than 3,000 nodes without time step, RuntimeError if the graph
+    was freed by backward, ImportError if the package graphviz is missing.
     """
     load_graphviz()
     from tinygrad_rnn.draw.drawing import Drawing
 
-    return write(scene_of(*outputs, theme=theme), Drawing)
+    return write(scene_of(*outputs, level=level, fold=fold, steps=steps, theme=theme), Drawing)
 
 
-def scene_of(*outputs: Tensor, theme: str = "light") -> Scene:
+def scene_of(
+    *outputs: Tensor,
+    level: Level | None = None,
+    fold: bool | None = None,
+    steps: range | slice | None = None,
+    theme: str = "light",
+) -> Scene:
     """What ``draw`` draws, as plain data; it takes the same arguments and raises the same errors."""
     if not outputs:
         raise TypeError("draw: takes at least one tensor, as in draw(loss)")
-    if theme not in THEMES:
-        raise ValueError(f"draw: theme is one of {', '.join(THEMES)}, not {theme!r}{closest(theme, list(THEMES))}")
+    known(level, ("op", "cell", "layer"), "level")
+    known(theme, list(THEMES), "theme")
     graph = collect(outputs)
-    size = len(graph.operations())
-    if size > MOST_NODES:
+    lanes = lanes_of(graph)
+    if level is None:
+        level = "op" if len(graph.operations()) <= MOST_OPERATIONS or not lanes.order else "cell"
+    if level == "op" and not lanes.order:
+        check_size(len(graph.operations()))
+        return Flat(graph, THEMES[theme]).made()
+    made = project(graph, lanes, level, columns(lanes, level, fold=fold, steps=steps))
+    check_size(sum(item.where.column is None for item in made.items))
+    return Tiled(made, THEMES[theme]).scene_of()
+
+
+def known(value: str | None, names: Sequence[str], what: str) -> None:
+    """Raise ValueError unless ``value`` is among ``names``."""
+    if value is not None and value not in names:
+        raise ValueError(f"draw: {what} is one of {', '.join(names)}, not {value!r}{closest(str(value), list(names))}")
+
+
+def check_size(nodes: int) -> None:
+    """Raise ValueError for more nodes without time step than a picture holds."""
+    if nodes > MOST_NODES:
         raise ValueError(
-            f"draw: the graph has {size:,} operations, and a picture holds at most {MOST_NODES:,}; unroll fewer time "
-            "steps (3 look like 1,000), draw a tensor nearer to the inputs, or detach() what shall not be drawn"
+            f"draw: there are {nodes:,} nodes without a time step, and a picture holds at most {MOST_NODES:,}; draw "
+            'modules instead of operations (level="cell" or "layer"), record loops over time in scopes (nn and scan '
+            "do), which can be folded (fold=True, steps=range(10)), or draw a tensor nearer to the inputs"
         )
-    return Flat(graph, THEMES[theme]).made()
+
+
+def columns(lanes: Lanes, level: Level, *, fold: bool | None, steps: range | slice | None) -> list[Column]:
+    """The columns of a picture: single time steps, and folds."""
+    times = sorted(set(lanes.time.values()))
+    if level == "layer":
+        return [Column(tuple(times), fold=True)] if times else []
+    folded: set[Time] = set()
+    if steps is not None:
+        inside = (
+            steps
+            if isinstance(steps, range)
+            else range(*steps.indices(max((time[-1] for time in times), default=0) + 1))
+        )
+        folded = {time for time in times if time[-1] not in inside}
+        if len(folded) == len(times):
+            raise ValueError(f"draw: none of the time steps is in {steps}; {available(times)}")
+    elif fold or (fold is None and level == "cell" and len(times) > MOST_COLUMNS):
+        folded = set(times[FIRST : len(times) - LAST])
+    return list(runs(times, dict.fromkeys(folded)))
+
+
+def available(times: Sequence[Time]) -> str:
+    """The time steps that there are, in words."""
+    return f"they run from {times[0][-1]} to {times[-1][-1]}" if times else "this graph has none"

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from tinygrad_rnn.draw.layout import shared
+from tinygrad_rnn.draw.style import text_width
 from tinygrad_rnn.draw.theme import Theme
 from tinygrad_rnn.tensor import Scope
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from tinygrad_rnn.draw.graph import Graph
 
 Point: TypeAlias = tuple[float, float]
+LineKind: TypeAlias = Literal["data", "state", "far", "hint"]
+FrameKind: TypeAlias = Literal["module", "lane", "step", "column", "fold"]
 Look: TypeAlias = dict[str, str]  # DOT attributes; these win over the theme's
 
 BEND = 9.0  # radius of the bends of a route
@@ -85,7 +90,7 @@ class Line:
     tail: str
     head: str
     inputs: tuple[tuple[int, int], ...]  # the recorded (input, operation) that it stands for
-    kind: Literal["data", "state", "far", "hint"] = "data"
+    kind: LineKind = "data"
     label: str = ""
     label_at: Point | None = None
     route: tuple[Point, ...] = ()  # corners, from the border of the tail to that of the head
@@ -95,11 +100,14 @@ class Line:
 
 @dataclass(slots=True)
 class Frame:
-    """A frame around what was recorded in one scope: a module or a time step."""
+    """A frame around what was recorded in one scope: a module, a time step, or one step of all modules (a column).
+
+    A *lane* is all steps of one module: its frame is not drawn, but its title stands on the left.
+    """
 
     name: str  # unique in the scene
     title: str
-    kind: Literal["module", "step", "fold"]
+    kind: FrameKind
     scope: Scope
     tooltip: str = ""
     box: Box | None = None
@@ -163,8 +171,8 @@ def nested(scene: Scene, body: list[str]) -> None:
     for mark in scene.marks.values():
         inside[mark.scope].append(mark_line(scene, mark))
     for names in scene.columns:
-        common = inside[scene.marks[names[0]].scope]
-        common.append(f"\t{{ rank=same; {'; '.join(map(quoted, names))} }}\n")
+        common = reduce(shared, (scene.marks[name].scope for name in names))
+        inside[common].append(f"\t{{ rank=same; {'; '.join(map(quoted, names))} }}\n")
     for frame in sorted(scene.frames.values(), key=lambda frame: -len(frame.scope)):
         statements = [f"\tgraph [{settings(frame_look(scene, frame))}]\n", *inside[frame.scope]]
         around = inside[frame.scope[:-1]]
@@ -174,7 +182,7 @@ def nested(scene: Scene, body: list[str]) -> None:
 
 
 def frame_look(scene: Scene, frame: Frame) -> Look:
-    """The attributes of a frame; its title stands at the top on the left, if it is placed."""
+    """The attributes of a frame; its title stands on the left, if it is placed."""
     look = {
         **scene.theme.frames[frame.kind],
         "label": printable(frame.title),
@@ -183,10 +191,11 @@ def frame_look(scene: Scene, frame: Frame) -> Look:
     }
     if frame.box is not None:
         box = frame.box
-        width = 0.62 * float(look["fontsize"]) * len(frame.title)
+        width = text_width(frame.title, float(look["fontsize"]))
         look["bb"] = f"{number(box.left)},{number(box.bottom)},{number(box.right)},{number(box.top)}"
         if frame.title:
-            look["lp"] = f"{number(box.left + 8 + width / 2)},{number(box.top - 10)}"
+            y = box.y if frame.kind == "lane" else box.top - 10
+            look["lp"] = f"{number(box.left + 7 + width / 2)},{number(y)}"
             look["lwidth"], look["lheight"] = number(width / 72), "0.2"
     return look
 

@@ -6,10 +6,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.draw.graph import Leaf, Operation
+from tinygrad_rnn.draw.theme import SHAPES
+from tinygrad_rnn.nn.cells import DETACHED
 from tinygrad_rnn.op import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tinygrad_rnn.draw.graph import Vertex
 
@@ -45,7 +47,8 @@ def label(node: Vertex, inputs: list[Vertex]) -> list[str]:
     if isinstance(node, Leaf):
         if node.kind == "constant" or not node.name:
             return [node.value or dims(node.shape)]
-        return [node.name, dims(node.shape)] if node.shape else [node.name]
+        name = node.name.replace(DETACHED, "✂")  # where truncated backpropagation through time cuts the graph
+        return [name, dims(node.shape)] if node.shape else [name]
     lines = [sign(node)]
     if node.name:
         lines.append(node.name)
@@ -92,3 +95,29 @@ def tooltip(node: Vertex) -> str:
     params = f"({', '.join(f'{key}={value!r}' for key, value in node.params.items())})" if node.params else ""
     where = f" in {describe(node.scope)}" if node.scope else ""
     return f"{node.op}{params} → {what}{where}"
+
+
+def text_width(text: str, size: float) -> float:
+    """About how wide a line of text is in a sans serif of ``size`` points; rather too wide than too narrow."""
+    return size * sum(0.34 if c in NARROW else 1.05 if ord(c) > 0x2E7F else 0.92 if c in WIDE else 0.63 for c in text)
+
+
+NARROW, WIDE = frozenset("iljtfrI.,:;'|!()[]{} ·-"), frozenset("mwMWЖШЩЮМФжшщюмф@%—=+−×÷√Σ…")
+
+
+def block_size(lines: Sequence[str], family: str) -> tuple[float, float]:
+    """The size of a mark with these lines.
+
+    >>> block_size(["×"], "pointwise")
+    (22.0, 22.0)
+    """
+    size = float(SHAPES[family].get("fontsize", "12"))
+    wide = max((text_width(line, size) for line in lines), default=0.0)
+    high = 1.25 * size * max(1, len(lines))
+    if family == "pointwise" and len(lines) == 1:
+        return max(22.0, wide + 6), max(22.0, wide + 6)
+    if family == "cell":
+        return max(92.0, wide + 26), max(44.0, high + 14)
+    if family == "parameter":
+        return wide * 1.25 + 10, high * 1.25 + 6
+    return max(24.0, wide + 12), high + 8

@@ -134,8 +134,10 @@ def theme(name: str, palette: Palette) -> Theme:
         }),
         frames=MappingProxyType({
             "module": module | {"fontsize": "13"},  # the title at the bottom on the left, where no line crosses it
+            "lane": {**module, "penwidth": "0", "fontsize": "13"},
             "step": step | {"fontsize": "13"},
-            "fold": {**step, "style": "rounded,dashed", "fontsize": "13"},
+            "column": {**module, "style": "rounded,dashed", "fontsize": "11"},
+            "fold": {**module, "style": "rounded,dotted", "fontsize": "11"},
         }),
     )  # fmt: skip
 
