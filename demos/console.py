@@ -53,6 +53,9 @@ def run(main: Callable[[], None]) -> NoReturn:
         sys.stdout.reconfigure(errors="replace")
     try:
         main()
+    except BrokenPipeError:  # nobody reads on, as after `memory.py | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (ImportError, OSError, ValueError) as error:
         sys.exit(f"{Path(sys.argv[0]).name}: {error}")
     except KeyboardInterrupt:
