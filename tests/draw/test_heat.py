@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import matplotlib as mpl
 import numpy as np
@@ -8,11 +9,11 @@ from hypothesis import strategies as st
 
 from tests.draw.networks import doubled, lstm
 from tinygrad_rnn import Tensor, nn
-from tinygrad_rnn.draw.flow import flow
-from tinygrad_rnn.draw.heat import CIVIDIS, LEGEND, Scale, channels, heat, ink, power, short
+from tinygrad_rnn.draw.flow import flow, tracks
+from tinygrad_rnn.draw.heat import CIVIDIS, LEGEND, Scale, channels, ink
 from tinygrad_rnn.draw.picture import scene_of
-from tinygrad_rnn.draw.scene import Mark
 from tinygrad_rnn.draw.theme import THEMES
+from tinygrad_rnn.draw.values import power, short
 
 NORMS = st.floats(1e-300, 1e300)
 
@@ -81,14 +82,13 @@ def test_short_numbers() -> None:
 
 
 @pytest.mark.parametrize("theme", list(THEMES))
-def test_each_mark_has_the_colour_and_number_of_its_norm(theme: str) -> None:
-    loss = lstm(3)
-    found, before, scene = flow(loss), scene_of(loss), scene_of(loss, theme=theme)
-    heat(scene, found)
+@pytest.mark.parametrize("make", [lambda: lstm(3), doubled])
+def test_each_mark_has_the_colour_and_number_of_its_norm(make: Callable[[], Tensor], theme: str) -> None:
+    loss = make()
+    found, before, scene = flow(loss), scene_of(loss, theme=theme), scene_of(loss, theme=theme, heat="grad")
     scale = Scale.of(found.norm(i) for i in range(len(found.things)))
     for name, mark in before.marks.items():
-        (i,) = mark.positions
-        norm, heated = found.norm(i), scene.marks[name]
+        norm, heated = found.norm(mark.positions[0]) if mark.positions else None, scene.marks[name]
         if norm is None:
             assert (heated.lines, heated.look) == (mark.lines, mark.look)
         else:
@@ -102,24 +102,41 @@ def test_each_mark_has_the_colour_and_number_of_its_norm(theme: str) -> None:
     assert [mark.lines[0] for mark in legend] == [text for _, text in scale.ticks()]
 
 
-def test_of_a_mark_for_many_operations_the_results_that_others_read_count() -> None:
-    _, last = nn.GRU(3, 4, rng=0)(Tensor(np.ones((2, 1, 3), np.float32)))
+def test_of_a_cell_the_states_that_others_read_count() -> None:
+    _, last = nn.GRU(3, 4, rng=0)(Tensor(np.ones((3, 1, 3), np.float32)))
     loss = last.sum()
-    found, scene = flow(loss), scene_of(loss)
-    steps = [[m for m in scene.marks.values() if m.scope[2:3] == (t,)] for t in range(2)]
-    for t, marks in enumerate(steps):
-        positions = tuple(i for mark in marks for i in mark.positions if i in dict(found.graph.operations()))
-        for mark in marks:
-            del scene.marks[mark.name]
-        scene.add(Mark(f"cell {t}", ("GRU",), "cell", positions))
-    heat(scene, found)
-    h = [max(i for i in scene.marks[f"cell {t}"].positions) for t in range(2)]
-    assert [scene.marks[f"cell {t}"].lines[-1] for t in range(2)] == [short(found.norm(i) or 0) for i in h]
+    found, scene = flow(loss), scene_of(loss, level="cell", heat="grad")
+    (track,) = tracks(found.graph)
+    for i in track.positions.values():
+        (mark,) = scene.marks_of()[i]
+        norm = found.norm(i) or 0.0
+        assert mark.lines[-1] == short(norm)
+        assert f"{norm:.3e}" in mark.tooltip
 
 
-def test_a_graph_without_time_is_coloured_too() -> None:
-    loss = doubled()
-    scene = scene_of(loss)
-    heat(scene, flow(loss))
-    a = [mark.lines[-1] for mark in scene.marks.values() if mark.lines[0] == "a"]
-    assert (a, scene.marks["add #1"].lines[-1], scene.marks["add #2"].lines[-1]) == (["4.0"], "2.0", "1.0")
+def test_folded_steps_show_a_range() -> None:
+    _, last = nn.RNN(3, 4, rng=0)(Tensor(np.ones((12, 1, 3), np.float32)))
+    scene = scene_of(last.sum(), level="cell", heat="grad")
+    (fold,) = [mark for mark in scene.marks.values() if mark.family == "fold"]
+    assert " … " in fold.lines[-1] or len(flow(last.sum()).gradients) > 0
+
+
+def test_nothing_overlaps_the_legend() -> None:
+    for level in ("op", "cell", "layer"):
+        boxes = scene_of(lstm(3), level=level, heat="grad").boxes()
+        legend = [box for box in boxes if box.height == 40]
+        assert len(legend) == 1
+        assert all(box.bottom > legend[0].top for box in boxes if box.height not in {20, 40})
+
+
+def test_what_has_no_norms_is_said() -> None:
+    planned, _ = nn.LSTM(3, 4, rng=0, unroll=False)(Tensor(np.ones((3, 1, 3), np.float32)))
+    with pytest.raises(ValueError, match=r"a planned scan is one node .* not recorded; set layer.unroll = True"):
+        scene_of(planned.sum(), heat="grad")
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ValueError, match=r"gradients are those of one loss, but there are 2 outputs"):
+        scene_of(x * 2.0, x * 3.0, heat="grad")
+    with pytest.raises(ValueError, match=r"gradients are those of one number.*shape \(2,\)"):
+        scene_of(x * 2.0, heat="grad")
+    with pytest.raises(ValueError, match="draw: heat is one of grad, not 'gard'; did you mean 'grad'"):
+        scene_of(x.sum(), heat="gard")

@@ -11,8 +11,9 @@ from tests.draw.test_picture import box, dot, needs_dot
 from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.draw import gradient_strip
 from tinygrad_rnn.draw.flow import flow, tracks
-from tinygrad_rnn.draw.heat import Scale, short
+from tinygrad_rnn.draw.heat import Scale
 from tinygrad_rnn.draw.strip import MOST_STEPS, strip_scene
+from tinygrad_rnn.draw.values import short
 
 SEED = np.random.default_rng(0).standard_normal((24, 1, 8))
 

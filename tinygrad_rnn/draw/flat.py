@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinygrad_rnn.draw.graph import Graph, Leaf, Operation
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tinygrad_rnn.draw.theme import Theme
 
 Key: TypeAlias = tuple[int, Scope | int | None]  # position in the graph; for a leaf also the scope or the use it serves
+
+Note: TypeAlias = Callable[[Sequence[int]], tuple[str, ...]]  # lines below the label of a mark for these positions
 
 MOST_USES = 3  # of one leaf in one scope, before it is drawn anew at each use
 
@@ -39,11 +42,16 @@ class Names:
         return f"{base} #{self.used[base]}"  # no base contains '#', so no two names are equal
 
 
+def no_notes(_positions: Sequence[int]) -> tuple[str, ...]:
+    """Nothing beyond the label."""
+    return ()
+
+
 class Flat:
     """The scene of one graph in the making."""
 
-    def __init__(self, graph: Graph, theme: Theme) -> None:
-        self.graph, self.scene, self.unique = graph, Scene(graph, theme), Names()
+    def __init__(self, graph: Graph, theme: Theme, notes: Note = no_notes) -> None:
+        self.graph, self.scene, self.unique, self.notes = graph, Scene(graph, theme), Names(), notes
         self.uses = Counter((source, op.scope) for _, op in graph.operations() for source in set(op.inputs))
         self.drawn: dict[Key, str] = {}  # the names of marks
 
@@ -90,7 +98,7 @@ class Flat:
                 step = isinstance(part, int)
                 title, kind = f"t = {part}" if step else str(part), "step" if step else "module"
                 self.scene.frames[around] = Frame(self.unique(around, ""), title, kind, around, describe(around))  # type: ignore[arg-type]
-        lines = tuple(label(node, inputs))
+        lines = (*label(node, inputs), *self.notes((position,)))
         emphasis = position in self.graph.outputs
         self.scene.add(Mark(name, lines, family(node), (position,), scope, tooltip(node), emphasis))
         return name

@@ -131,7 +131,11 @@ def tracks(graph: Graph) -> list[Track]:
         for track in layer_tracks(graph, layer, steps, {t: sorted(carried.get((layer, t), {})) for t in steps}, outward)
     ]
     if not found:
-        raise ValueError(f"draw: {no_steps(graph)}")
+        check_unrolled(graph)
+        raise ValueError(
+            "draw: no time steps were recorded, so there is no gradient along time; use a recurrent layer or scan(), "
+            "or put `with scope(t):` of tinygrad_rnn.scope around each step of your own loop"
+        )
     return found
 
 
@@ -192,14 +196,10 @@ def layer_and_step(scope: Scope) -> tuple[Scope, int] | None:
     return None
 
 
-def no_steps(graph: Graph) -> str:
-    """Why there is no gradient along time in ``graph``, and what to do."""
+def check_unrolled(graph: Graph) -> None:
+    """Raise ValueError for a planned scan in ``graph``: what happens between its steps is not recorded."""
     if any(operation.op == "planned_scan" for _, operation in graph.operations()):
-        return (
-            "a planned scan is one node of the graph, so the states between its steps, and the gradients there, are "
-            "not recorded; set layer.unroll = True (or scan(..., unroll=True)) and compute the loss again"
+        raise ValueError(
+            "draw: a planned scan is one node of the graph, so the states between its steps, and the gradients there, "
+            "are not recorded; set layer.unroll = True (or scan(..., unroll=True)) and compute the loss again"
         )
-    return (
-        "no time steps were recorded, so there is no gradient along time; use a recurrent layer or scan(), or put "
-        "`with scope(t):` of tinygrad_rnn.scope around each step of your own loop"
-    )

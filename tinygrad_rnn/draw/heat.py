@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tinygrad_rnn.draw.scene import Frame, Line, Mark, Scene
+from tinygrad_rnn.draw.scene import Box, Frame, Line, Mark, Scene
+from tinygrad_rnn.draw.values import greatest, power, short
 
 if TYPE_CHECKING:
     from tinygrad_rnn.draw.flow import Flow
@@ -92,50 +93,19 @@ def ink(ground: str) -> str:
     return "#000000" if (light + 0.05) ** 2 > 0.05 * 1.05 else "#ffffff"
 
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def power(exponent: int) -> str:
-    """A power of ten.
-
-    >>> power(-12), power(0)
-    ('10⁻¹²', '1')
-    """
-    return "1" if exponent == 0 else "10" + str(exponent).translate(SUPERSCRIPTS)
-
-
-def short(x: float) -> str:
-    """A number in two significant digits.
-
-    >>> short(2.08e-8), short(0.0407), short(1.0), short(13.4), short(5210.0), short(0.0), short(math.inf)
-    ('2.1·10⁻⁸', '0.041', '1.0', '13', '5.2·10³', '0', '∞')
-    """
-    if not math.isfinite(x):
-        return "NaN" if math.isnan(x) else "∞" if x > 0 else "−∞"
-    mantissa, exponent = f"{abs(x):.1e}".split("e")
-    sign = "−" * (x < 0)
-    if x == 0:
-        return "0"
-    if -2 <= int(exponent) < 2:
-        return sign + f"{float(mantissa) * 10.0 ** int(exponent):#.2g}".rstrip(".")
-    return f"{sign}{mantissa}·{power(int(exponent))}"
-
-
 def heat(scene: Scene, flow: Flow) -> None:
     """Colour each mark by the norm of the gradient at its result, and give each line the width of that at its tail.
 
-    The number stands in the mark, and the legend in the picture. Of what a mark stands for, the results that are read
-    outside of it count, and the greatest of their norms. What has no gradient stays as it is.
+    A legend is added. Of what a mark stands for, the results that are read outside of it count, and the greatest of
+    their norms. What has no gradient stays as it is.
     """
     norms = {i: found for i in range(len(flow.things)) if (found := flow.norm(i)) is not None}
     scale, read = Scale.of(norms.values()), results(scene)
     for mark in scene.marks.values():
         own = [norms[i] for i in mark.positions if i in norms and (i in read or len(mark.positions) == 1)]
         if own:
-            greatest = max(own, key=lambda x: (math.isnan(x), x))
-            mark.look |= scale.look(greatest, scene.theme)
-            mark.lines = (*mark.lines, short(greatest))
-            mark.tooltip += f"\n‖∂L/∂·‖ = {greatest:.3e}"
+            mark.look |= scale.look(greatest(own), scene.theme)
+            mark.tooltip += f"; ‖∂L/∂·‖ = {greatest(own):.3e}"
     for line in scene.lines:
         widths = [scale.width(norms[source]) for source, _ in line.inputs if source in norms]
         if widths:
@@ -150,10 +120,20 @@ def results(scene: Scene) -> set[int]:
 
 
 def legend(scene: Scene, scale: Scale) -> None:
-    """A frame with a row of swatches, the least norm on the left."""
-    scene.frames[LEGEND] = Frame("legend", "‖∂L/∂x‖", "module", LEGEND, "norm of the gradient of the loss, log scale")
+    """A frame with a row of swatches, the least norm on the left; below the picture, if that has places."""
+    frame = Frame("legend", "‖∂L/∂x‖", "module", LEGEND, "norm of the gradient of the loss, log scale")
     swatches = [
-        scene.add(Mark(f"legend {text}", (text,), "arrange", (), LEGEND, look=scale.look(x, scene.theme)))
+        Mark(f"legend {text}", (text,), "arrange", (), LEGEND, look=scale.look(x, scene.theme))
         for x, text in scale.ticks()
     ]
-    scene.lines += (Line(a.name, b.name, (), "hint") for a, b in pairwise(swatches))
+    if scene.placed:
+        left, bottom = (min(ends) for ends in zip(*((box.left, box.bottom) for box in scene.boxes()), strict=True))
+        for k, swatch in enumerate(swatches):
+            swatch.box = Box(left + 90 + 58 * k, bottom - 42, 52, 20)
+        width = 90 + 58 * len(swatches)
+        frame.box = Box(left + width / 2, bottom - 42, width, 40)
+    else:
+        scene.lines += (Line(a.name, b.name, (), "hint") for a, b in pairwise(swatches))
+    scene.frames[LEGEND] = frame
+    for swatch in swatches:
+        scene.add(swatch)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tinygrad_rnn.draw.both import both
 from tinygrad_rnn.draw.engine import load_graphviz
-from tinygrad_rnn.draw.flat import Flat
+from tinygrad_rnn.draw.flat import Flat, Note, no_notes
+from tinygrad_rnn.draw.flow import Flow, check_unrolled, flow
 from tinygrad_rnn.draw.graph import Graph, collect
+from tinygrad_rnn.draw.heat import heat as heated
 from tinygrad_rnn.draw.lanes import Lanes, Time, lanes_of
 from tinygrad_rnn.draw.project import Column, Level, project, runs
 from tinygrad_rnn.draw.scene import Scene, write
-from tinygrad_rnn.draw.theme import THEMES
+from tinygrad_rnn.draw.theme import Theme, chosen
 from tinygrad_rnn.draw.tiled import Tiled
+from tinygrad_rnn.draw.values import Notes
 from tinygrad_rnn.tensor import Tensor, closest
 
 if TYPE_CHECKING:
@@ -30,6 +34,9 @@ def draw(
     fold: bool | None = None,
     steps: range | slice | None = None,
     theme: str = "light",
+    show: Sequence[str] = (),
+    heat: str | None = None,
+    backward: bool = False,
 ) -> graphviz.Digraph:
     """A picture of what ``outputs`` were computed by, as a ``graphviz.Digraph``.
 
@@ -44,6 +51,14 @@ def draw(
                Without: only cells, from 9 steps on.
     ``steps``  a range or slice of time steps to be drawn one by one; the others are folded.
     ``theme``  ``"light"``, ``"dark"``, or ``"print"`` in greys.
+    ``show``   what also stands on nodes, any of ``"value"`` and ``"grad"``: the numbers of arrays that have few, and
+               behind ∂ the gradient of the loss there.
+    ``heat``   ``"grad"`` colours nodes and draws lines by the norm of the gradient of the loss, on one logarithmic
+               scale, and prints it.
+    ``backward``  True draws the backward graph as well: a rule for each operation with its formula, a gradient for
+               each leaf, and dotted what the rules read of the forward pass.
+
+    What needs gradients computes them for the one output, a loss; the graph is not freed, and ``.grad`` stays as it is.
 
     Time runs from left to right, and layers are stacked from the bottom to the top; what has no time step is a bar
     along all that it touches. Every operation is in exactly one node. Parameters and constants are drawn small beside
@@ -53,14 +68,16 @@ def draw(
     >>> [line.strip() for line in draw(w + w).body if "->" in line]
     ['"w #1" -> "add #1"', '"w #1" -> "add #1"']
 
-    Raises TypeError for an output that is no Tensor, ValueError for one that was not recorded, for an unknown level or
-    theme, for ``steps`` that are not there, and for more than 3,000 nodes without time step, RuntimeError if the graph
-    was freed by backward, ImportError if the package graphviz is missing.
+    Raises TypeError for an output that is no Tensor, ValueError for one that was not recorded, for an unknown level,
+    theme, ``show`` or ``heat``, for ``steps`` that are not there, for more than 3,000 nodes without time step, for
+    gradients of several outputs or of one that is no scalar, and for ``heat`` along a planned scan, whose steps are
+    not recorded; RuntimeError if the graph was freed by backward, ImportError if the package graphviz is missing.
     """
     load_graphviz()
     from tinygrad_rnn.draw.drawing import Drawing
 
-    return write(scene_of(*outputs, level=level, fold=fold, steps=steps, theme=theme), Drawing)
+    options: dict[str, Any] = {"level": level, "fold": fold, "steps": steps, "theme": theme}
+    return write(scene_of(*outputs, **options, show=show, heat=heat, backward=backward), Drawing)
 
 
 def scene_of(
@@ -69,22 +86,57 @@ def scene_of(
     fold: bool | None = None,
     steps: range | slice | None = None,
     theme: str = "light",
+    show: Sequence[str] = (),
+    heat: str | None = None,
+    backward: bool = False,
 ) -> Scene:
     """What ``draw`` draws, as plain data; it takes the same arguments and raises the same errors."""
     if not outputs:
         raise TypeError("draw: takes at least one tensor, as in draw(loss)")
     known(level, ("op", "cell", "layer"), "level")
-    known(theme, list(THEMES), "theme")
+    known(heat, ("grad",), "heat")
+    for what in show:
+        known(what, ("value", "grad"), "show")
     graph = collect(outputs)
+    if heat:
+        check_unrolled(graph)
+    found = flow_of(outputs) if heat or backward or "grad" in show else None
+    notes = Notes(graph, outputs, found, show, heat=bool(heat)) if heat or show else no_notes
+    scene = placed(graph, chosen(theme), notes, level=level, fold=fold, steps=steps)
+    if found and heat:
+        heated(scene, found)
+    return both(scene, found) if found and backward else scene
+
+
+def placed(
+    graph: Graph,
+    theme: Theme,
+    notes: Note,
+    *,
+    level: Level | None,
+    fold: bool | None,
+    steps: range | slice | None,
+) -> Scene:
+    """The marks and lines of a picture."""
     lanes = lanes_of(graph)
     if level is None:
         level = "op" if len(graph.operations()) <= MOST_OPERATIONS or not lanes.order else "cell"
     if level == "op" and not lanes.order:
         check_size(len(graph.operations()))
-        return Flat(graph, THEMES[theme]).made()
+        return Flat(graph, theme, notes).made()
     made = project(graph, lanes, level, columns(lanes, level, fold=fold, steps=steps))
     check_size(sum(item.where.column is None for item in made.items))
-    return Tiled(made, THEMES[theme]).scene_of()
+    return Tiled(made, theme, notes).scene_of()
+
+
+def flow_of(outputs: Sequence[Tensor]) -> Flow:
+    """The gradients of the only output."""
+    if len(outputs) != 1:
+        raise ValueError(
+            f"draw: gradients are those of one loss, but there are {len(outputs)} outputs; draw one of them, or "
+            "their sum"
+        )
+    return flow(outputs[0])
 
 
 def known(value: str | None, names: Sequence[str], what: str) -> None:

@@ -134,6 +134,11 @@ class Scene:
         self.marks[mark.name] = mark
         return mark
 
+    def boxes(self) -> list[Box]:
+        """Where marks and frames are."""
+        things: list[Mark | Frame] = [*self.marks.values(), *self.frames.values()]
+        return [thing.box for thing in things if thing.box is not None]
+
     def marks_of(self) -> dict[int, list[Mark]]:
         """The marks of each position in the graph: one for an operation, any number for a leaf."""
         found: dict[int, list[Mark]] = {}

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tinygrad_rnn.draw.board import HEAD, PAD, Board, Cable, Place, Shelf
-from tinygrad_rnn.draw.flat import Names
+from tinygrad_rnn.draw.flat import Names, Note, no_notes
 from tinygrad_rnn.draw.graph import Leaf, Operation
 from tinygrad_rnn.draw.project import Item, Projection
 from tinygrad_rnn.draw.scene import Box, Frame, FrameKind, Line, LineKind, Mark, Point, Scene
 from tinygrad_rnn.draw.style import block_size, dims, family, label, sign, text_width, tooltip
 from tinygrad_rnn.draw.tile import LEAD, Block, Route, Step, Tile, Wire, lay_out
+from tinygrad_rnn.draw.templates import of_operations, of_step, set_out
 from tinygrad_rnn.op import describe
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ LOOP = 22.0  # how far a loop reaches to the right
 class Tiled:
     """The scene of one projection in the making."""
 
-    def __init__(self, made: Projection, theme: Theme) -> None:
-        self.made, self.graph = made, made.graph
+    def __init__(self, made: Projection, theme: Theme, notes: Note = no_notes) -> None:
+        self.made, self.graph, self.notes = made, made.graph, notes
         self.scene = Scene(made.graph, theme, placed=True)
         self.unique = Names()
-        self.words = [self.wording(item) for item in made.items]
+        self.words = [self.noted(item) for item in made.items]
         self.tile_items: dict[tuple[int, int], list[int]] = {}
         self.starts: list[Item] = []
         self.lines: list[tuple[int, int, Line]] = []  # with the operation and its input: the order to be drawn in
@@ -50,12 +51,17 @@ class Tiled:
 
     # --------------------------------------------------------------------------------------------------- what is said
 
+    def noted(self, item: Item) -> tuple[tuple[str, ...], str, str]:
+        """(label, family, tooltip) of an item, with notes below the label."""
+        lines, kind, about = self.wording(item)
+        return (*lines, *self.notes(item.positions)), kind, about
+
     def wording(self, item: Item) -> tuple[tuple[str, ...], str, str]:
         """(label, family, tooltip) of an item."""
         nodes = [self.graph.nodes[i] for i in item.positions]
         if item.start and (len(nodes) > 1 or self.made.level != "op"):
             return (
-                (", ".join(node.name or dims(node.shape) for node in nodes),),
+                (", ".join(label(node, [])[0] for node in nodes),),
                 "input",
                 "the state before the first step",
             )
@@ -88,7 +94,8 @@ class Tiled:
             return (name or "step", f"× {len(steps)}"), "cell", count
         if lane is None:
             return tuple(filter(None, (name, what))), family(operations[-1]), count
-        return (name or what,), "cell", count
+        found = of_operations(self.graph, self.made.lanes.time, item.positions)
+        return (found.template.name if found else name or what,), "cell", count
 
     def block(self, item: Item) -> Block:
         """The size of an item's mark, and of its chips."""
@@ -107,7 +114,11 @@ class Tiled:
     def chip_size(self, leaf: int) -> tuple[float, float]:
         """The size of a chip."""
         node = self.graph.nodes[leaf]
-        return block_size(label(node, []), family(node))
+        return block_size(self.chip_lines(leaf), family(node))
+
+    def chip_lines(self, leaf: int) -> tuple[str, ...]:
+        """The label of a chip."""
+        return (*label(self.graph.nodes[leaf], []), *self.notes((leaf,)))
 
     def direction(self, lane: int) -> int:
         """1 if a lane's states go to later steps, -1 if to earlier ones."""
@@ -167,12 +178,17 @@ class Tiled:
         for key, step in steps.items():
             whole = union[replace(step, right=(), top=(), ties=())]
             if whole not in drawn:
-                drawn[whole] = self.single(whole) if len(whole.blocks) == 1 else lay_out(whole)
+                drawn[whole] = self.single(whole) if len(whole.blocks) == 1 else self.placed(whole)
             tiles[key] = drawn[whole]
         for key in self.tile_items:
             if self.folded(key):
                 tiles[key] = self.fold(key, tiles)
         return tiles
+
+    def placed(self, step: Step) -> Tile:
+        """The tile of a step: by a template, if there is one for it."""
+        found = of_step(step)
+        return lay_out(step) if found is None else set_out(step, found)
 
     def folded(self, key: tuple[int, int]) -> bool:
         """Whether a tile stands for several steps."""
@@ -205,7 +221,8 @@ class Tiled:
                 ):
                     ties[state] = self.index[source]
         outlets = (tuple(sorted(found.get(key, ()))) for found in (self.right, self.top))
-        return Step(tuple(blocks), tuple(wires), *outlets, tuple(ties.items()))
+        ops = tuple(getattr(self.graph.nodes[self.made.items[n].positions[0]], "op", "") for n in self.tile_items[key])
+        return Step(ops, tuple(blocks), tuple(wires), *outlets, tuple(ties.items()))
 
     def single(self, step: Step) -> Tile:
         """The tile of one block: states come in from the left and leave to the right, the rest goes straight up."""
@@ -420,7 +437,7 @@ class Tiled:
             leaf = self.graph.nodes[position]
             name = self.unique(item.scope, getattr(leaf, "name", "") or getattr(leaf, "kind", ""))
             self.scene.add(
-                Mark(name, tuple(label(leaf, [])), family(leaf), (position,), item.scope, tooltip(leaf), box=box)
+                Mark(name, self.chip_lines(position), family(leaf), (position,), item.scope, tooltip(leaf), box=box)
             )
             line = Line(name, self.names[item.number], tuple(item.inputs[slot][1]), route=short(box, own))  # type: ignore[arg-type]
             self.lines.append((item.inputs[slot][1][0][1], slot, line))

@@ -1,40 +1,71 @@
-"""Values and gradients as text, for the marks of tiny graphs."""
+"""What stands on marks besides their labels: values, gradients and their norms, as text."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_rnn.draw.heat import short
-from tinygrad_rnn.tensor import Array
+from tinygrad_rnn.draw.flow import Flow, norm, tensors, tracks
+from tinygrad_rnn.tensor import Array, Tensor, plain
 
 if TYPE_CHECKING:
-    from tinygrad_rnn.draw.flow import Flow
+    from tinygrad_rnn.draw.graph import Graph
 
 MOST_NUMBERS = 16  # of an array that is shown
 MOST_IN_ROW = 8
 
 
-def notes(flow: Flow, *, value: bool = True, gradient: bool = True) -> dict[int, tuple[str, ...]]:
-    """What stands on the mark of each node: the value, and behind ∂ the gradient, of tensors of few numbers.
+class Notes:
+    """The lines for a mark that stands for some positions of a graph, beyond its label.
 
-    >>> from tinygrad_rnn.draw.flow import flow
-    >>> from tinygrad_rnn.tensor import Tensor
-    >>> x = Tensor([0.5, -1.0], requires_grad=True)
-    >>> notes(flow((x * x).sum()))
-    {0: ('0.50 −1.00', '∂ 1.00 −2.00'), 1: ('0.25 1.00', '∂ 1.00 1.00'), 2: ('1.25', '∂ 1.00')}
+    ``show`` may ask for ``"value"`` and ``"grad"``: the numbers of arrays that have few, gradients behind ∂. With
+    ``heat`` the norm of the gradient stands below. Of several positions, the results that are read elsewhere count.
     """
-    found = {}
-    for i, thing in enumerate(flow.things):
+
+    def __init__(
+        self, graph: Graph, outputs: Sequence[Tensor], flow: Flow | None, show: Sequence[str], *, heat: bool
+    ) -> None:
+        self.graph, self.show, self.heat = graph, show, heat
+        self.things = tensors(outputs, graph)
+        self.gradients = flow.gradients if flow else [None] * len(self.things)
+        self.readers: dict[int, list[int]] = {}
+        for source, i in graph.edges():
+            self.readers.setdefault(source, []).append(i)
+        self.names: dict[int, str] = {}
+        with suppress(ValueError):  # without time steps
+            self.names = {i: track.name for track in tracks(graph) for i in track.positions.values()}
+
+    def __call__(self, positions: Sequence[int]) -> tuple[str, ...]:
+        """The lines, which may be none."""
         lines: list[str] = []
-        if value and not isinstance(thing, str):
-            lines += rows(np.asarray(flow.value(i)))
-        if gradient and (g := flow.gradients[i]) is not None:
-            lines += [f"∂ {line}" for line in rows(g)]
-        if lines:
-            found[i] = tuple(lines)
-    return found
+        found = self.results(positions)
+        for i in found:
+            name = "" if len(positions) == 1 else f"{self.names.get(i, '')} "
+            if "value" in self.show and not isinstance(self.things[i], str):
+                lines += [name + row for row in rows(np.asarray(plain(self.things[i])))]
+            if "grad" in self.show and (g := self.gradients[i]) is not None:
+                lines += [f"∂{name or ' '}{row}" for row in rows(g)]
+        norms = [norm(g) for i in found if self.heat and (g := self.gradients[i]) is not None]
+        if norms:
+            most = greatest(norms)
+            lines.append(short(most) if len(norms) < 3 else f"{short(min(norms))} … {short(most)}")
+        return tuple(lines)
+
+    def results(self, positions: Sequence[int]) -> list[int]:
+        """Of several positions those that are read elsewhere, and outputs of the graph; a single one itself."""
+        if len(positions) == 1:
+            return list(positions)
+        inside, outputs = set(positions), set(self.graph.outputs)
+        return [i for i in positions if i in outputs or not inside.issuperset(self.readers.get(i, ()))]
+
+
+def greatest(norms: Sequence[float]) -> float:
+    """The greatest norm; NaN, if there is one, so that it is seen."""
+    return max(norms, key=lambda x: (math.isnan(x), x))
 
 
 def rows(array: Array) -> list[str]:
@@ -60,3 +91,32 @@ def decimal(x: float) -> str:
     if 0.005 <= abs(x) < 1000:
         return f"{x:.2f}".replace("-", "−")
     return short(x)
+
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def power(exponent: int) -> str:
+    """A power of ten.
+
+    >>> power(-12), power(0)
+    ('10⁻¹²', '1')
+    """
+    return "1" if exponent == 0 else "10" + str(exponent).translate(SUPERSCRIPTS)
+
+
+def short(x: float) -> str:
+    """A number in two significant digits.
+
+    >>> short(2.08e-8), short(0.0407), short(1.0), short(13.4), short(5210.0), short(0.0), short(math.inf)
+    ('2.1·10⁻⁸', '0.041', '1.0', '13', '5.2·10³', '0', '∞')
+    """
+    if not math.isfinite(x):
+        return "NaN" if math.isnan(x) else "∞" if x > 0 else "−∞"
+    mantissa, exponent = f"{abs(x):.1e}".split("e")
+    minus = "−" * (x < 0)
+    if x == 0:
+        return "0"
+    if -2 <= int(exponent) < 2:
+        return minus + f"{float(mantissa) * 10.0 ** int(exponent):#.2g}".rstrip(".")
+    return f"{minus}{mantissa}·{power(int(exponent))}"
