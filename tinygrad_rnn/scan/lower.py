@@ -141,7 +141,7 @@ class Book:
         """A view of ``x``; a copy where NumPy has to make one."""
         x = self.latest(x)
         sample = fn(x.sample, *args)
-        if sample.shape == x.shape and fn in {np.reshape, np.broadcast_to}:
+        if type(sample) is np.ndarray and sample.__array_interface__ == x.sample.__array_interface__:
             return x  # type: ignore[no-any-return]
         if isinstance(sample, np.ndarray) and np.may_share_memory(sample, x.sample) and sample.size:
             return self.write("view", fn, (x, *args), {}, sample)

@@ -40,12 +40,13 @@ class Layout:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.values = plan.book.values
-        self.place = {number: Place(*room) for number, room in plan.given.items()}
+        self.draft = plan.draft
+        self.values = plan.draft.book.values
+        self.place = {number: Place(*room) for number, room in plan.draft.given.items()}
         self.copies_forward: list[Copy] = []
         self.copies_backward: list[Copy] = []
-        self.cleared = [k for k, v in enumerate(plan.d_state) if v is None]  # no cotangent: zero at every step
-        self.joints: dict[int, tuple[bool, list[tuple[Any, Any]]]] = {}
+        self.cleared = [k for k, v in enumerate(self.draft.d_state) if v is None]  # no cotangent: zero at every step
+        self.joints: dict[int, tuple[bool, list[tuple[int, Any]]]] = {}
         self.forms: list[tuple[tuple[int, ...], Any]] = []  # of the scratch buffers
         for v in plan.once:
             self.place[v.number] = Place("once", v.number)
@@ -53,19 +54,19 @@ class Layout:
         self.stacks()
         self.slices()
         for program, copies in ((plan.forward, self.copies_forward), (plan.backward, self.copies_backward)):
-            self.share(program, copies)
+            self.share(program.loop, copies)
 
     def results(self) -> None:
         """Compute the results of a step where they belong, or else copy them there."""
-        plan, forward, backward = self.plan, numbers(self.plan.forward), numbers(self.plan.backward)
-        for k, v in enumerate(plan.after):
+        draft, forward, backward = self.draft, numbers(self.plan.forward.values), numbers(self.plan.backward.values)
+        for k, v in enumerate(draft.after):
             self.settle(v, Place("after", k), forward, self.copies_forward)
-        y = self.place.get(plan.y.number)
+        y = self.place.get(draft.y.number)
         self.y_is_state = y.number if y is not None and y.room == "after" else None
         if self.y_is_state is None:
-            self.settle(plan.y, Place("y", 0), forward, self.copies_forward)
-        forms = plan.tape.inputs
-        for room, found, shift in (("d_x", plan.d_x, plan.tape.states), ("dstate", plan.d_state, 0)):
+            self.settle(draft.y, Place("y", 0), forward, self.copies_forward)
+        forms, states = draft.tape.inputs, draft.tape.states
+        for room, found, shift in (("d_x", draft.d_x, states), ("dstate", draft.d_state, 0)):
             for k, d in enumerate(found):
                 if d is not None:
                     direct = (d.shape, d.dtype) == forms[shift + k][:2]
@@ -79,32 +80,36 @@ class Layout:
             copies.append(Copy(v, to))
 
     def stacks(self) -> None:
-        """Keep, for every step, what backward reads and what sums over all steps need."""
-        plan = self.plan
-        summed = {v.root.number for total in plan.totals if total.how != "running" for v in total.parts}
-        read = {a.root.number for v in plan.backward for a in v.operands} | summed
-        read |= {copy.value.root.number for copy in self.copies_backward}
-        for program, kept in ((plan.forward, read), (plan.backward, summed)):
-            for v in program:
-                if v.number in kept and (v.number not in self.place or self.place[v.number].room == "dstate"):
-                    if v.number in self.place:
-                        self.copies_backward.append(Copy(v, self.place[v.number]))
+        """Keep, for every step, what is computed or read for all steps at once, and what backward reads."""
+        forward, backward = self.plan.forward, self.plan.backward
+        summed = {v.root.number for total in self.draft.totals if total.how != "running" for v in total.parts}
+        at_end = summed | reads(backward.behind)
+        at_once = reads([*forward.ahead, *forward.behind, *backward.ahead])
+        kept = at_end | at_once | reads(backward.loop) | {copy.value.root.number for copy in self.copies_backward}
+        whole = numbers([*forward.ahead, *forward.behind, *backward.ahead, *backward.behind])
+        for program, stacked in ((forward, kept | whole), (backward, at_end | whole)):
+            for v in program.values:
+                place = self.place.get(v.number)
+                if v.number in stacked and (place is None or place.room == "dstate"):
+                    if place is not None:
+                        self.copies_backward.append(Copy(v, place))
                     self.place[v.number] = Place("stack", v.number)
-        self.kept_seeds = {self.place[n].number for n in summed if n in self.place and self.place[n].room == "seed"}
+        self.kept_seeds = {self.place[n].number for n in at_end if n in self.place and self.place[n].room == "seed"}
 
     def slices(self) -> None:
         """Let the parts of a joint value be computed in their slices of it, where they tile it."""
-        computed = numbers(self.plan.backward) | numbers(self.plan.forward)
-        for v in [*self.plan.forward, *self.plan.backward]:
-            if v.kind != "assemble":
-                continue
+        reshaped = {v.args[0].number for v in self.values if v.fn is np.reshape}  # at all steps these must be one piece
+        lists = [part for program in (self.plan.forward, self.plan.backward) for part in program]
+        for v, computed in ((v, numbers(part)) for part in lists for v in part if v.kind == "assemble"):
             tiled, copies = tiles(v), []
-            for part, key in zip(v.args, v.kwargs["keys"], strict=True):
-                free = type(part) is Value and part.number in computed and part.number not in self.place
+            kept = v.number in self.place and self.place[v.number].room in {"stack", "d_x", "y"}  # for every step
+            for k, (part, key) in enumerate(zip(v.args, v.kwargs["keys"], strict=True)):
+                free = type(part) is Value and part.number in computed - reshaped
+                free = free and (part.number not in self.place or (kept and self.place[part.number].room == "stack"))
                 if tiled and free and part.kind in DIRECT and part.dtype == v.dtype:
                     self.place[part.number] = Place("into", v.number, key)
                 else:
-                    copies.append((key, part))
+                    copies.append((k, key))
             self.joints[v.number] = tiled, copies
 
     def holder(self, v: Value) -> Value:
@@ -122,7 +127,7 @@ class Layout:
                 last[self.holder(x).number] = at
         for copy in copies:
             last[self.holder(copy.value).number] = len(program)
-        for total in self.plan.totals:
+        for total in self.draft.totals:
             if total.how == "running":
                 last[self.holder(total.parts[0]).number] = len(program)
         free: dict[Any, list[int]] = {}
@@ -149,9 +154,14 @@ class Layout:
         return int(free[form].pop())
 
 
-def numbers(program: list[Value]) -> set[int]:
-    """The numbers of the values in a program."""
-    return {v.number for v in program}
+def numbers(values: list[Value]) -> set[int]:
+    """The numbers of ``values``."""
+    return {v.number for v in values}
+
+
+def reads(values: list[Value]) -> set[int]:
+    """The numbers of the values whose memory the computation of ``values`` reads."""
+    return {a.root.number for v in values for a in v.operands}
 
 
 def tiles(v: Value) -> bool:

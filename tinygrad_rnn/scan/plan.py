@@ -8,14 +8,17 @@ over all steps at once: Σ_t a_tᵀ b_t over stacked rows is a single matrix pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.contributions import At, Rows
+from tinygrad_rnn.scan.lift import liftable
 from tinygrad_rnn.scan.lower import Book, Value, as_value, closure
-from tinygrad_rnn.scan.place import Layout
+from tinygrad_rnn.scan.passes import SMALL, joined, regrouped, waiting
+from tinygrad_rnn.scan.place import Layout, numbers
 from tinygrad_rnn.scan.trace import Tape, Trace, differentiate
 from tinygrad_rnn.tensor import ARRAY, Array, Tensor
 
@@ -33,75 +36,176 @@ class Total(NamedTuple):
     key: tuple[Any, ...] = ()
 
 
-class Plan:
-    """The programs for one step, from its tape and from sample values of its inputs (state, xs, invariants).
+class Draft:
+    """The calls of one step, forward and backward, and which of their values are results of the step.
 
-    ``once``, ``forward`` and ``backward`` are lists of values to compute, in order; ``after``, ``y``, ``d_state`` and
-    ``d_x`` are the results of a step, None where there is no cotangent; ``totals`` are left for the end.
+    ``after``, ``y``, ``d_state`` and ``d_x`` are these results, None where there is no cotangent; ``totals`` are left
+    for the end. ``given`` says of a value, by its number, what it is given as, and which of these.
     """
 
-    def __init__(self, tape: Tape, samples: Sequence[Array]) -> None:
+    def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.book = Book()
-        self.given: dict[int, tuple[str, int]] = {}  # by a value's number: what it is given as, and which of these
+        self.given: dict[int, tuple[str, int]] = {}
+        self.after: list[Value] = []
+        self.y: Value
+        self.d_state: list[Value | None] = []
+        self.d_x: list[Value | None] = []
         self.totals: list[Total] = []
-        self.lower(differentiate(tape, samples))
-        self.divide()
-        self.layout = Layout(self)
-        for v in self.book.values:
-            v.sample = None
-        self.book.memo.clear()
 
-    def lower(self, trace: Trace) -> None:
-        """Write down the NumPy calls, forward and backward."""
-        known: dict[int, Any] = {}
-        tape, book = self.tape, self.book
-        states, n = tape.states, tape.states + tape.xs
-        rooms = [("state", k) for k in range(states)] + [("x", k) for k in range(tape.xs)]
-        rooms += [("invariant", k) for k in range(len(tape.inputs) - n)]
-        seeds = [("seed", k) for k in range(states)] + [("seed_y", 0)]
-        for tensor, room in zip([*trace.inputs, *trace.seeds], [*rooms, *seeds], strict=True):
-            if tensor is not None:
-                known[id(tensor)] = value = book.given(tensor.data.view(np.ndarray))
-                self.given[value.number] = room
-        book.operations(trace.outputs, known)
-        *self.after, self.y = [as_value(known[id(o)], book) for o in trace.outputs]
-        ends = [c for c in trace.cotangents if c is not None]
-        kept = [[part for part in parts if type(part) is not Rows or part.a.size] for parts in trace.contributions]
-        ends += [t for parts in kept for part in parts for t in tensors_of(part)]
-        book.operations(ends, known)
-        found = [None if c is None else as_value(known[id(c)], book) for c in trace.cotangents]
-        self.d_state, self.d_x = found[:states], found[states:]
-        for k, parts in enumerate(kept):
-            for part in parts:
-                values = tuple(as_value(known[id(t)], book) for t in tensors_of(part))
-                self.totals.append(total_of(k, part, values, tape.inputs[n + k].shape))
+    @property
+    def results(self) -> list[Value]:
+        """The results of a step, forward and backward."""
+        return [*self.after, self.y, *(v for v in [*self.d_state, *self.d_x] if v is not None)]
 
     @property
     def ends(self) -> list[Value]:
         """Everything that a step is run for."""
-        return [
-            *self.after,
-            self.y,
-            *(v for v in [*self.d_state, *self.d_x] if v is not None),
-            *(v for total in self.totals for v in total.parts),
-        ]
+        return [*self.results, *(v for total in self.totals for v in total.parts)]
+
+    def rebuilt(self, rule: Callable[[Value, tuple[Any, ...], Book], Value]) -> Draft:
+        """The step made anew, value by value: ``rule(value, new arguments, new book)`` gives what stands for a value.
+
+        What no end needs is left out.
+        """
+        new, used = Draft(self.tape), closure(self.ends)
+        found: dict[int, Value] = {}
+        for v in self.book.values:
+            if v.number in self.given:
+                found[v.number] = value = new.book.given(v.sample)
+                new.given[value.number] = self.given[v.number]
+            elif v.number in used:
+                args = tuple(found[a.number] if type(a) is Value else a for a in v.args)
+                found[v.number] = rule(v, args, new.book)
+        of = lambda v: None if v is None else found[v.number]  # noqa: E731
+        new.after, new.y = [found[v.number] for v in self.after], found[self.y.number]
+        new.d_state, new.d_x = [of(v) for v in self.d_state], [of(v) for v in self.d_x]
+        new.totals = [t._replace(parts=tuple(found[v.number] for v in t.parts)) for t in self.totals]
+        return new
+
+
+def lowered(tape: Tape, trace: Trace) -> Draft:
+    """The NumPy calls of one step, forward and backward, as its operations make them."""
+    known: dict[int, Any] = {}
+    draft = Draft(tape)
+    book, states, n = draft.book, tape.states, tape.states + tape.xs
+    rooms = [("state", k) for k in range(states)] + [("x", k) for k in range(tape.xs)]
+    rooms += [("invariant", k) for k in range(len(tape.inputs) - n)]
+    seeds = [("seed", k) for k in range(states)] + [("seed_y", 0)]
+    for tensor, room in zip([*trace.inputs, *trace.seeds], [*rooms, *seeds], strict=True):
+        if tensor is not None:
+            known[id(tensor)] = value = book.given(tensor.data.view(np.ndarray))
+            draft.given[value.number] = room
+    book.operations(trace.outputs, known)
+    *draft.after, draft.y = [as_value(known[id(o)], book) for o in trace.outputs]
+    ends = [c for c in trace.cotangents if c is not None]
+    kept = [[part for part in parts if type(part) is not Rows or part.a.size] for parts in trace.contributions]
+    ends += [t for parts in kept for part in parts for t in tensors_of(part)]
+    book.operations(ends, known)
+    found = [None if c is None else as_value(known[id(c)], book) for c in trace.cotangents]
+    draft.d_state, draft.d_x = found[:states], found[states:]
+    for k, parts in enumerate(kept):
+        for part in parts:
+            values = tuple(as_value(known[id(t)], book) for t in tensors_of(part))
+            draft.totals.append(total_of(k, part, values, tape.inputs[n + k].shape))
+    return draft
+
+
+def drafts(tape: Tape, samples: Sequence[Array]) -> Iterator[tuple[str, Draft]]:
+    """The step after each pass, with the pass in words."""
+    yield "as the operations make them", (draft := lowered(tape, differentiate(tape, samples)))
+    yield "products regrouped", (draft := regrouped(draft))
+    yield "calls on neighbouring slices joined", joined(draft)
+
+
+class Program(NamedTuple):
+    """The values to compute in one direction, in order: for all steps at once, then step by step, then at once."""
+
+    ahead: list[Value]
+    loop: list[Value]
+    behind: list[Value]
+
+    @property
+    def values(self) -> list[Value]:
+        """All of them."""
+        return [*self.ahead, *self.loop, *self.behind]
+
+
+class Plan:
+    """The programs of a step, from its tape and from sample values of its inputs (state, xs, invariants).
+
+    ``once`` has what no step changes; ``forward`` and ``backward`` are Programs. ``draft`` has the results.
+    """
+
+    def __init__(self, tape: Tape, samples: Sequence[Array]) -> None:
+        self.tape = tape
+        *_, (_, draft) = drafts(tape, samples)
+        self.draft = draft
+        self.divide()
+        self.layout = Layout(self)
+        for v in draft.book.values:
+            v.sample = None
+        draft.book.memo.clear()
 
     def divide(self) -> None:
-        """Into what is computed once and what is computed at each step, forward and backward."""
-        used, results = closure(self.ends), closure([*self.after, self.y])
+        """Into what is computed once, for all steps at once, and at each step, forward and backward."""
+        draft = self.draft
+        used, results = closure(draft.ends), closure([*draft.after, draft.y])
         self.fixed: set[int] = set()  # the same at every step
-        for v in self.book.values:
-            invariant = self.given[v.number][0] == "invariant" if v.number in self.given else False
+        for v in draft.book.values:
+            invariant = draft.given.get(v.number, ("",))[0] == "invariant"
             if invariant or (v.kind != "input" and all(a.number in self.fixed for a in v.operands)):
                 self.fixed.add(v.number)
                 if v.kind == "view" and v.number in used and not v.sample.flags.c_contiguous:
                     v.kind = "opaque"  # a transposed weight is copied once, so that each product reads it in order
-        computed = [v for v in self.book.values if v.number in used and v.kind not in {"view", "input"}]
+        computed = [v for v in draft.book.values if v.number in used and v.kind not in {"view", "input"}]
         self.once = [v for v in computed if v.number in self.fixed]
         steps = [v for v in computed if v.number not in self.fixed]
-        self.forward = [v for v in steps if v.number in results]
-        self.backward = [v for v in steps if v.number not in results]
+        running = [v for total in draft.totals if total.how == "running" for v in total.parts]
+        carried = closure([*(v for v in draft.d_state if v is not None), *running])
+        self.forward = self.program([v for v in steps if v.number in results], "state", closure(draft.after))
+        self.backward = self.program([v for v in steps if v.number not in results], "seed", carried)
+
+    def program(self, values: list[Value], room: str, carried: set[int]) -> Program:
+        """Divide ``values``: what depends on ``room`` waits for other steps; others wait for what is ``carried`` on."""
+        waits, pinned = waiting(self.draft, room), self.pinned()
+        own = numbers(values)
+        ahead: set[int] = set()
+        for v in values:
+            at_hand = all(a.root.number in ahead or a.root.number not in own for a in v.operands)
+            if v.number not in waits and v.number not in pinned and liftable(v) and at_hand:
+                ahead.add(v.number)
+        worth: set[int] = set()
+        for v in reversed(values):
+            if v.number in ahead and (v.fn is np.matmul or v.size <= SMALL or v.number in worth):
+                worth |= {v.number, *(a.root.number for a in v.operands)}
+        ahead &= worth
+        rest = [v for v in values if v.number not in ahead]
+        behind: set[int] = set()
+        needed: set[int] = set(pinned)  # in the loop
+        for v in reversed(rest):
+            pays = v.fn is np.matmul or v.size <= SMALL
+            if pays and v.number not in carried and v.number not in needed and liftable(v):
+                behind.add(v.number)
+            else:
+                needed |= {a.root.number for a in v.operands}
+        return Program(
+            [v for v in values if v.number in ahead],
+            [v for v in rest if v.number not in behind],
+            [v for v in rest if v.number in behind],
+        )
+
+    def pinned(self) -> set[int]:
+        """The numbers of values computed in the loop, because it copies or hands on what becomes of them."""
+        draft, states = self.draft, self.tape.states
+        copied = [v for v in draft.results if v.kind == "view"]
+        copied += [v for v in draft.d_state if v is not None]
+        for v, form in zip(draft.d_x, self.tape.inputs[states:], strict=False):
+            if v is not None and (v.shape, v.dtype) != form[:2]:
+                copied.append(v)
+        count = Counter(v.number for v in {id(r): r for r in [*draft.after, draft.y]}.values())
+        count.update(v.number for v in [*draft.after, *draft.d_x] if v is not None)
+        return {v.root.number for v in copied} | {n for n, times in count.items() if times > 2}
 
 
 def tensors_of(part: Any) -> list[Tensor]:

@@ -93,10 +93,10 @@ class Planned:
 
     def pieces(self, T: int) -> list[Piece]:
         """How the flat output is divided: the floating-point results, without a last state that is the last y."""
-        plan = self.plan
-        results = [(-1, (T, *plan.y.shape), plan.y.dtype)] if plan.y.dtype.kind == "f" else []
-        for k, v in enumerate(plan.after):
-            if v.dtype.kind == "f" and not (plan.layout.y_is_state == k and results):
+        layout, draft = self.plan.layout, self.plan.draft
+        results = [(-1, (T, *draft.y.shape), draft.y.dtype)] if draft.y.dtype.kind == "f" else []
+        for k, v in enumerate(draft.after):
+            if v.dtype.kind == "f" and not (layout.y_is_state == k and results):
                 results.append((k, v.shape, v.dtype))
         ends = list(accumulate((math.prod(shape) for _, shape, _ in results), initial=0))
         return [Piece(k, a, b, s, d) for (k, s, d), a, b in zip(results, ends, ends[1:], strict=False)]
@@ -243,11 +243,15 @@ def planned_step(
     tape, invariants = record(step, states, xs, lambda parts: rebuilt(state, iter(parts)))
     if not thread.recorder.enabled or not any(map(requires_grad, [*states, *xs, *invariants])):
         tape = tape._replace(inputs=tuple(f._replace(requires_grad=False) for f in tape.inputs))
-    samples = [s.data for s in states] + [x.data[0, ...] for x in xs] + [plain(x) for x in invariants]
-    planned = (step.plans if isinstance(step, Pure) else PLANS).of(tape, samples)
+    planned = (step.plans if isinstance(step, Pure) else PLANS).of(tape, samples_of(states, xs, invariants))
     if isinstance(step, Pure):
         step.known[form] = planned, invariants, tuple(map(requires_grad, invariants))
     return planned, invariants
+
+
+def samples_of(states: Sequence[Tensor], xs: Sequence[Tensor], invariants: Sequence[Tensor | Array]) -> list[Array]:
+    """Values for the inputs of one step: those of the first."""
+    return [s.data for s in states] + [x.data[0, ...] for x in xs] + [plain(x) for x in invariants]
 
 
 def requires_grad(x: Tensor | Array) -> bool:

@@ -14,10 +14,12 @@ import numpy as np
 
 from tinygrad_rnn.backward import unbroadcast
 from tinygrad_rnn.contributions import add_at, as_rows
-from tinygrad_rnn.scan.lower import Value, item
+from tinygrad_rnn.scan.lift import aligned, lifted_options, lifted_view, product, view_liftable
+from tinygrad_rnn.scan.lower import Value
 from tinygrad_rnn.tensor import Array
 
 if TYPE_CHECKING:
+    from tinygrad_rnn.scan.place import Layout
     from tinygrad_rnn.scan.plan import Plan, Total
 
 Instruction: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -34,24 +36,25 @@ class Run:
         self.plan, self.layout, self.T = plan, plan.layout, T
         tape, forms = plan.tape, plan.tape.inputs
         n = tape.states + tape.xs
-        values = plan.book.values
+        draft = plan.draft
+        values = draft.book.values
         depth = [T + 1 if k in self.layout.kept_seeds else 2 for k in range(tape.states)]
         new: Callable[..., Array] = lambda form, *lead: np.zeros((*lead, *form.shape), form.dtype)  # noqa: E731
         self.state = [new(form, T + 1) for form in forms[: tape.states]]
         self.x = [new(form, T) for form in forms[tape.states : n]]
         self.invariant = [new(form) for form in forms[n:]]
-        self.y = new(plan.y, T) if self.layout.y_is_state is None else self.state[self.layout.y_is_state][1:]
+        self.y = new(draft.y, T) if self.layout.y_is_state is None else self.state[self.layout.y_is_state][1:]
         self.d_state = [new(form, d) for form, d in zip(forms[: tape.states], depth, strict=True)]
         self.d_x = [
-            None if d is None else new(form, T) for form, d in zip(forms[tape.states : n], plan.d_x, strict=True)
+            None if d is None else new(form, T) for form, d in zip(forms[tape.states : n], draft.d_x, strict=True)
         ]
-        self.d_y = new(plan.y, T)
+        self.d_y = new(draft.y, T)
         self.stack = {
             place.number: new(values[place.number], T) for place in self.layout.place.values() if place.room == "stack"
         }
         self.once = {v.number: new(v) for v in plan.once}
         self.scratch = [np.zeros(shape, dtype) for shape, dtype in self.layout.forms]
-        self.running = [new(total.parts[0]) if total.how == "running" else None for total in plan.totals]
+        self.running = [new(total.parts[0]) if total.how == "running" else None for total in draft.totals]
         self.bind()
 
     # --------------------------------------------------------------------------------------------- binding to buffers
@@ -61,22 +64,24 @@ class Run:
         plan, layout = self.plan, self.layout
         self.bound: dict[int, Any] = {}
         self.prologue = [i for v in plan.once for i in self.instructions(v, 0)]
-        self.forward_pass: list[Instruction] = []
-        backward: list[list[Instruction]] = []
+        loop_forward: list[Instruction] = []
+        loop_backward: list[list[Instruction]] = []
         for t in range(self.T):
             self.bound = {}  # arrays of this step, by the number of their value
-            for v in plan.forward:
-                self.forward_pass += self.instructions(v, t)
-            self.forward_pass += [self.copy(copy, t) for copy in layout.copies_forward]
-            steps = [i for v in plan.backward for i in self.instructions(v, t)]
+            loop_forward += [i for v in plan.forward.loop for i in self.instructions(v, t)]
+            loop_forward += [self.copy(copy, t) for copy in layout.copies_forward]
+            steps = [i for v in plan.backward.loop for i in self.instructions(v, t)]
             steps += [self.copy(copy, t) for copy in layout.copies_backward]
             steps += [(self.slot(k, t).fill, (0,)) for k in layout.cleared]
-            for total, running in zip(plan.totals, self.running, strict=True):
+            for total, running in zip(plan.draft.totals, self.running, strict=True):
                 if running is not None:
                     steps.append((np.add, (running, self.array(total.parts[0], t), running)))
-            backward.append(steps)
-        self.backward_pass = [i for steps in reversed(backward) for i in steps]
+            loop_backward.append(steps)
         self.bound = {}
+        at_once: Callable[[list[Value]], list[Instruction]] = lambda values: [i for v in values for i in self.lifted(v)]  # noqa: E731
+        self.forward_pass = [*at_once(plan.forward.ahead), *loop_forward, *at_once(plan.forward.behind)]
+        backward = [i for steps in reversed(loop_backward) for i in steps]
+        self.backward_pass = [*at_once(plan.backward.ahead), *backward, *at_once(plan.backward.behind)]
 
     def slot(self, k: int, t: int) -> Array:
         """Where the cotangent of state ``k`` before step ``t`` is: one of two slots, or one for each step."""
@@ -99,7 +104,7 @@ class Run:
         """The array at a place at step ``t``."""
         room, k, key = place
         if room == "into":
-            return self.array(self.plan.book.values[k], t)[key]  # type: ignore[no-any-return]
+            return self.array(self.plan.draft.book.values[k], t)[key]  # type: ignore[no-any-return]
         if room == "seed":
             return self.slot(k, t + 1)
         if room == "dstate":
@@ -126,22 +131,23 @@ class Run:
 
     def instructions(self, v: Value, t: int) -> list[Instruction]:
         """The NumPy calls that compute ``v`` at step ``t``."""
-        out = self.array(v, t)
         args = tuple(self.array(a, t) for a in v.args)
-        if v.kind == "ufunc":
-            return [ufunc_call(v, args, out)]
-        if v.kind == "concatenate":
-            return [(partial(np.concatenate, out=out, **v.kwargs), (args,))]
-        if v.kind == "where":
-            condition, x, y = args
-            return [(np.copyto, (out, y)), (np.copyto, (out, x, "same_kind", condition))]
-        if v.kind == "assemble":
-            tiled, parts = self.layout.joints[v.number]
-            copies = [(out[key], self.array(part, t)) for key, part in parts]
-            if tiled:
-                return [(np.copyto, (target, part)) for target, part in copies]
-            return [(out.fill, (0,)), *((np.add, (target, part, target)) for target, part in copies)]
-        return [(partial(into, out, v.fn, v.kwargs), args)]
+        return calls(v, args, self.array(v, t), v.kwargs, self.layout)
+
+    def lifted(self, v: Value) -> list[Instruction]:
+        """The NumPy calls that compute ``v`` at all steps."""
+        out, args = self.steps(v), tuple(self.operand(a, v) for a in v.args)
+        if v.fn is np.matmul:
+            return [product(*args, out)]
+        return calls(v, args, out, lifted_options(v), self.layout)
+
+    def operand(self, x: Any, of: Value) -> Any:
+        """What the call of ``of`` takes for ``x`` at all steps."""
+        if type(x) is not Value:
+            return x
+        if x.number in self.plan.fixed:
+            return self.array(x, 0)
+        return aligned(self.steps(x), of.shape) if of.kind != "assemble" else self.steps(x)
 
     # ----------------------------------------------------------------------------------------------- running the plan
 
@@ -168,12 +174,12 @@ class Run:
             function(*args)
         plan, count = self.plan, len(self.invariant)
         totals: list[Array | None] = [None] * count
-        for total, running in zip(plan.totals, self.running, strict=True):
+        for total, running in zip(plan.draft.totals, self.running, strict=True):
             shape = self.invariant[total.invariant].shape
             new = running.copy() if running is not None else self.total(total, shape)
             before = totals[total.invariant]
             totals[total.invariant] = new if before is None else before + new
-        d_state = [None if d is None else self.slot(k, 0) for k, d in enumerate(plan.d_state)]
+        d_state = [None if d is None else self.slot(k, 0) for k, d in enumerate(plan.draft.d_state)]
         return [*d_state, *self.d_x, *totals]
 
     def total(self, total: Total, shape: tuple[int, ...]) -> Array:
@@ -194,29 +200,51 @@ class Run:
 
     def steps(self, v: Value) -> Array:
         """A value at all steps, [T, ...]."""
-        if v.kind == "view":
-            base, (x, *rest) = v.args[0], v.args
-            if v.fn is item:
-                return self.steps(base)[(slice(None), *rest[0])]
-            if v.fn is np.reshape:
-                return self.steps(base).reshape(self.T, *v.shape)
-            stacked = self.steps(x)
-            return np.stack([v.fn(stacked[t, ...], *rest) for t in range(self.T)])
-        place = self.layout.place[v.number]
-        if place.room in {"invariant", "once"}:
-            return np.broadcast_to(self.at(place, 0), (self.T, *v.shape))
-        return self.whole(place.room, place.number)
+        if v.kind == "view" and v.number not in self.plan.fixed:
+            if view_liftable(v):
+                return lifted_view(v, self.steps(v.args[0]))
+            return np.stack([self.array_anew(v, t) for t in range(self.T)])
+        room, k, key = self.layout.place[v.number]
+        if room == "into":
+            return self.steps(self.plan.draft.book.values[k])[(slice(None), *key)]
+        if v.number in self.plan.fixed:
+            return np.broadcast_to(self.array(v, 0), (self.T, *v.shape))
+        return self.whole(room, k)
+
+    def array_anew(self, v: Value, t: int) -> Any:
+        """The array that ``v`` is at step ``t``, whatever step was looked at before."""
+        self.bound = {}
+        return self.array(v, t)
 
 
-def ufunc_call(v: Value, args: tuple[Any, ...], out: Array) -> Instruction:
+def calls(v: Value, args: tuple[Any, ...], out: Array, options: dict[str, Any], layout: Layout) -> list[Instruction]:
+    """The NumPy calls that compute ``v`` from ``args``, at one step or at all."""
+    if v.kind == "ufunc":
+        return [ufunc_call(v, args, out, options)]
+    if v.kind == "concatenate":
+        return [(partial(np.concatenate, out=out, **options), (args,))]
+    if v.kind == "where":
+        condition, x, y = args
+        return [(np.copyto, (out, y)), (np.copyto, (out, x, "same_kind", condition))]
+    if v.kind == "assemble":
+        lead = (slice(None),) * (out.ndim - len(v.shape))
+        tiled, parts = layout.joints[v.number]
+        copies = [(out[(*lead, *key)], args[k]) for k, key in parts]
+        if tiled:
+            return [(np.copyto, (target, part)) for target, part in copies]
+        return [(out.fill, (0,)), *((np.add, (target, part, target)) for target, part in copies)]
+    return [(partial(into, out, v.fn, options), args)]
+
+
+def ufunc_call(v: Value, args: tuple[Any, ...], out: Array, options: dict[str, Any]) -> Instruction:
     """One call of a ufunc (or of a function with ``out=``) in its quickest form."""
     if isinstance(v.fn, np.ufunc) and out.dtype.kind == "f":  # a number is converted at each call, a 0-d array is not
         args = tuple(np.asarray(a, out.dtype) if type(a) in {int, float} else a for a in args)
     if v.fn is np.matmul and args[0].ndim == args[1].ndim == 2:
         return np.dot, (*args, out)
-    if isinstance(v.fn, np.ufunc) and not v.kwargs and v.fn not in BY_KEYWORD:
+    if isinstance(v.fn, np.ufunc) and not options and v.fn not in BY_KEYWORD:
         return v.fn, (*args, out)
-    return partial(v.fn, **v.kwargs, out=out), args
+    return partial(v.fn, **options, out=out), args
 
 
 def into(out: Array, function: Callable[..., Any], options: dict[str, Any], *args: Any) -> None:
