@@ -138,7 +138,7 @@ def test_the_loop_allocates_nothing_large() -> None:
         net = make(128, 128, unroll=False, rng=0)
         x = Tensor(np.ones((5, 256, 128), np.float32))
         net(x)[0].sum().backward()
-        step, state = net.step(0, masked=False), net.cells[0].zero_state((256,))
+        step, state = net.step(0, masked=False, gathered=False), net.cells[0].zero_state((256,))
         states = list(state) if isinstance(state, tuple) else [state]
         planned, _ = planned_step(step, state, states, [p.detach() for p in net.cells[0].project(x)])
         run = planned.take(5)

@@ -27,7 +27,6 @@ import numpy.typing as npt
 
 from tinygrad_rnn.nn.dropout import bernoulli, probability
 from tinygrad_rnn.nn.init import Seed, generator, identity, normal, uniform
-from tinygrad_rnn.nn.linear import project
 from tinygrad_rnn.nn.module import Module, as_input, here
 from tinygrad_rnn.nn.norm import LayerNorm
 from tinygrad_rnn.ops import linear, relu, tanh
@@ -45,7 +44,8 @@ class Cell(Module):
     That gives it the weights that PyTorch's cells have: ``weight_ih`` [gates·H, F], ``weight_hh`` [gates·H, H],
     ``bias_ih`` and ``bias_hh`` [gates·H], all uniform in ±1/√H at first, and ``project`` maps x to
     W_ih x + b_ih + b_hh. A cell with other parameters makes them in its own ``__init__``, sets ``hidden_size`` and
-    writes ``project`` too. One whose state is a tuple says so in ``state_sizes``.
+    writes ``project`` too (and sets ``row_by_row = False`` if that does not map each row [F] of x by itself, because it
+    draws random numbers, say). One whose state is a tuple says so in ``state_sizes``.
 
     The minimal gated unit (Zhou et al. 2016, arXiv:1603.09420), one step of it, and a layer of it:
 
@@ -68,6 +68,7 @@ class Cell(Module):
     """
 
     gates = 1  # blocks of H rows in each weight
+    row_by_row = True  # whether `project` maps each row of its input by itself
     hidden_size: int
 
     def __init__(
@@ -102,7 +103,7 @@ class Cell(Module):
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
         """W_ih x + b_ih + b_hh [..., gates·H] of inputs [..., F]. Raises ValueError or TypeError as ``Linear``."""
-        return (project(self.checked(x), self.weight_ih, self.bias),)
+        return (linear(self.checked(x), self.weight_ih, self.bias),)
 
     def step(self, *args: Any, **kwargs: Any) -> State:  # noqa: ARG002  a subclass takes what it projects
         """``step(state, *projected)``: the next state, from the state and what was projected of one time step."""
@@ -192,6 +193,8 @@ class Zoneout(Cell):
 
     Raises ValueError for a p outside [0, 1], or for another number of them than there are tensors in the state.
     """
+
+    row_by_row = False
 
     def __init__(self, cell: Cell, p: float | Sequence[float], *, rng: Seed = None) -> None:
         sizes = cell.state_sizes

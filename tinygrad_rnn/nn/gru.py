@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from tinygrad_rnn.nn.cells import Cell, one_of
 from tinygrad_rnn.nn.init import Seed
-from tinygrad_rnn.nn.linear import project
 from tinygrad_rnn.nn.norm import LayerNorm
 from tinygrad_rnn.ops import concatenate, linear, sigmoid, split, tanh
 from tinygrad_rnn.tensor import Tensor
@@ -67,8 +66,8 @@ class GRUCell(Cell):
         """W_ih x + b_ih; with reset="before" + b_hh too, else that stays with the step, where r acts on it."""
         bias = self.bias_ih if self.reset == "after" else self.bias
         if self.norm_ih is None:
-            return (project(self.checked(x), self.weight_ih, bias),)
-        rz, n = split(project(self.checked(x), self.weight_ih, None), self.blocks, axis=-1)
+            return (linear(self.checked(x), self.weight_ih, bias),)
+        rz, n = split(linear(self.checked(x), self.weight_ih, None), self.blocks, axis=-1)
         a = concatenate(self.norm_ih[0](rz), self.norm_ih[1](n), axis=-1)
         return (a if bias is None else a + bias,)
 

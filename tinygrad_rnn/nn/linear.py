@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tinygrad_rnn.nn.init import Seed, generator, uniform
 from tinygrad_rnn.nn.module import Module, as_input
-from tinygrad_rnn.ops import linear, take
+from tinygrad_rnn.ops import linear
 from tinygrad_rnn.tensor import Array, Tensor
 
 
@@ -40,16 +40,3 @@ class Linear(Module):
         """x [..., in] to [..., out]. Raises ValueError for another number of features, TypeError for another dtype."""
         x = as_input(x, self.weight.shape[1], self.weight.dtype)
         return linear(x, self.weight, self.bias)
-
-
-def project(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x Wᵀ + b for the inputs x [T, B, F] of all time steps at once.
-
-    A gather commutes with an affine map: if x was just taken from an embedding table of fewer rows than x has, the
-    rows of the table are mapped instead of those of x, and then taken.
-    """
-    node = x.node
-    if node is not None and node.op is take and not node.params and node.inputs[0].size < x.size:
-        table, indices = node.inputs
-        return take(linear(table, weight, bias), indices)
-    return linear(x, weight, bias)

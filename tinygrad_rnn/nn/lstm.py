@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from tinygrad_rnn.nn.cells import Cell, State
 from tinygrad_rnn.nn.init import Seed, generator
-from tinygrad_rnn.nn.linear import project
 from tinygrad_rnn.nn.norm import LayerNorm
 from tinygrad_rnn.ops import linear, sigmoid, split, tanh
 from tinygrad_rnn.tensor import Tensor
@@ -90,7 +89,7 @@ class LSTMCell(Cell):
         """W_ih x + b_ih + b_hh, or LN(W_ih x) + b_ih + b_hh."""
         if self.norm_ih is None:
             return super().project(x)
-        a, bias = self.norm_ih(project(self.checked(x), self.weight_ih, None)), self.bias
+        a, bias = self.norm_ih(linear(self.checked(x), self.weight_ih, None)), self.bias
         return (a if bias is None else a + bias,)
 
     def step(self, state: State, a: Tensor) -> State:

@@ -15,7 +15,7 @@ from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed, generator
 from tinygrad_rnn.nn.lstm import LSTMCell
 from tinygrad_rnn.nn.module import Module, here
-from tinygrad_rnn.ops import concatenate, stack, where
+from tinygrad_rnn.ops import concatenate, stack, take, where
 from tinygrad_rnn.scan import Pure, scan
 from tinygrad_rnn.scope import scope
 from tinygrad_rnn.tensor import Array, Tensor, closest, plain
@@ -61,7 +61,7 @@ class Recurrent(Module):
     ) -> None:
         self.cells = tuple(cells)
         self.unroll = unroll
-        self.steps: dict[tuple[int, bool], tuple[list[Any], Pure]] = {}  # with the attributes of their cells
+        self.steps: dict[tuple[int, bool, bool], tuple[list[Any], Pure]] = {}  # with the attributes of their cells
         self.directions = 2 if bidirectional else 1
         if not self.cells or len(self.cells) % self.directions:
             raise ValueError(
@@ -123,20 +123,27 @@ class Recurrent(Module):
 
         Where ``mask`` [T, B, 1] is false, the state stays as it is and the output is 0.
         """
-        reverse = bool(k % self.directions)
-        step, projected = self.step(k, masked=mask is not None), self.cells[k].project(x)
-        if mask is None:
-            return scan(step, state, projected, reverse=reverse, unroll=self.unroll)
-        last, outputs = scan(step, state, (mask, *projected), reverse=reverse, unroll=self.unroll)
-        return last, where(mask, outputs, 0)
+        cell, tables = self.cells[k], ()
+        rows, indices = looked_up(x) if cell.row_by_row else (x, None)
+        xs = cell.project(rows)
+        if indices is not None and self.unroll:
+            xs = tuple(take(table, indices) for table in xs)
+        elif indices is not None:
+            xs, tables = (indices,), xs
+        if mask is not None:
+            xs = (mask, *xs)
+        step = self.step(k, masked=mask is not None, gathered=bool(tables))
+        options = {"shared": tables, "reverse": bool(k % self.directions), "unroll": self.unroll}
+        last, outputs = scan(step, state, xs, **options)
+        return last, outputs if mask is None else where(mask, outputs, 0)
 
-    def step(self, k: int, *, masked: bool) -> Pure:
+    def step(self, k: int, *, masked: bool, gathered: bool) -> Pure:
         """The step of cell ``k``: the same object, with the plans it has, as long as the cell is the same."""
         now = attributes(self.cells[k])
-        before, step = self.steps.get((k, masked), ((), None))
+        before, step = self.steps.get((k, masked, gathered), ((), None))
         if step is None or len(before) != len(now) or any(a is not b for a, b in zip(before, now, strict=True)):
-            step = Pure((masked_step if masked else plain_step)(self.cells[k]))
-            self.steps[k, masked] = now, step
+            step = Pure(step_of(self.cells[k], masked=masked, gathered=gathered))
+            self.steps[k, masked, gathered] = now, step
         return step
 
     def time_first(self, x: Tensor | Array) -> Tensor:
@@ -169,25 +176,35 @@ def of_cell(tensor: Tensor, k: int, name: str | None) -> Tensor:
     return part
 
 
-def plain_step(cell: Cell) -> Callable[..., tuple[State, Tensor]]:
-    """One step of ``cell``, as ``scan`` takes it."""
+def step_of(cell: Cell, *, masked: bool, gathered: bool) -> Callable[..., tuple[State, Tensor]]:
+    """One step of ``cell``, as ``scan`` takes it: of the state and what was projected of the time step.
 
-    def step(state: State, *projected: Tensor) -> tuple[State, Tensor]:
-        state = cell.step(state, *projected)
-        return state, state[0] if type(state) is tuple else state
+    ``gathered``: that is, indices and projected tables to take it from. ``masked``: before it comes ``mask`` [B, 1],
+    and where that is false, the state stays as it is.
+    """
 
-    return step
-
-
-def masked_step(cell: Cell) -> Callable[..., tuple[State, Tensor]]:
-    """One step of ``cell`` in which the state stays as it is where ``mask`` [B, 1] is false."""
-
-    def step(state: State, mask: Tensor, *projected: Tensor) -> tuple[State, Tensor]:
-        new = cell.step(state, *projected)
-        new = whole([where(mask, n, o) for n, o in zip(parts(new), parts(state), strict=True)])
+    def step(state: State, *inputs: Tensor) -> tuple[State, Tensor]:
+        mask, inputs = (inputs[0], inputs[1:]) if masked else (None, inputs)
+        if gathered:
+            inputs = tuple(take(table, inputs[0]) for table in inputs[1:])
+        new = cell.step(state, *inputs)
+        if mask is not None:
+            new = whole([where(mask, n, o) for n, o in zip(parts(new), parts(state), strict=True)])
         return new, parts(new)[0]
 
     return step
+
+
+def looked_up(x: Tensor) -> tuple[Tensor, Tensor | Array | None]:
+    """(table, indices), if ``x`` was just taken from a table of fewer numbers than it has, else (x, None).
+
+    A gather commutes with what maps each row by itself, so the rows of the table are mapped instead of those of x.
+    """
+    node = x.node
+    if node is not None and node.op is take and not node.params and node.inputs[0].size < x.size:
+        table, indices = node.inputs
+        return table, indices
+    return x, None
 
 
 def attributes(module: Module) -> list[Any]:

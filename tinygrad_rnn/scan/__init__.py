@@ -23,10 +23,11 @@ def scan(
     state: Any,
     xs: Sequence[Any],
     *,
+    shared: Sequence[Tensor] = (),
     reverse: bool = False,
     unroll: bool = True,
 ) -> tuple[Any, Tensor]:
-    """Carry ``state`` along time: ``state, y = step(state, *xs at t)`` for t = 0..T-1, or from T-1 down to 0.
+    """Carry ``state`` along time: ``state, y = step(state, *xs at t, *shared)`` for t = 0..T-1, or from T-1 down to 0.
 
     ``state`` is a tensor, or any nesting of tuples, lists and dictionaries of them; each of ``xs`` is [T, ...]. Returns
     the last state and the outputs y, stacked [T, ...] in the order of time.
@@ -35,7 +36,7 @@ def scan(
     at once, and run along time by a plan: the same values and gradients to rounding, quicker (2 to 3 times for small
     cells, 1.3 times for large ones), and one node in the graph. ``step`` must then be a pure function: what differs
     from step to step (masks, random numbers) comes in through ``xs``, and Python decisions don't depend on values.
-    Tensors from outside that it reads get their gradients either way.
+    Tensors from outside that it reads get their gradients either way; ``shared`` hands it some of them by name.
 
     Raises ValueError if ``xs`` differ in T or have no step; TypeError if ``xs`` is no tuple or ``step`` returns no
     pair; CannotPlan, a TypeError, for a step that has no plan.
@@ -64,5 +65,5 @@ def scan(
     if len(lengths) != 1 or lengths == {0}:
         raise ValueError(f"scan: xs need one common number of steps T > 0, but have {[len(x) for x in xs]}")
     if unroll:
-        return scan_unrolled(step.step if isinstance(step, Pure) else step, state, xs, reverse=reverse)
-    return scan_planned(step, state, xs, reverse=reverse)
+        return scan_unrolled(step.step if isinstance(step, Pure) else step, state, xs, shared, reverse=reverse)
+    return scan_planned(step, state, xs, shared, reverse=reverse)

@@ -25,7 +25,7 @@ def text(cell: str, batch: int, features: int, hidden: int, *, passes: bool = Fa
         return state, flat(state)[0]
 
     states = flat(state)
-    tape, invariants = record(step, states, xs, lambda parts: rebuilt(state, iter(parts)))
+    tape, invariants = record(step, states, xs, (), lambda parts: rebuilt(state, iter(parts)))
     return show(tape, samples_of(states, xs, invariants), passes=passes)
 
 

@@ -181,13 +181,14 @@ class Pure:
 
     ``scan`` runs a plain function once at each call, to see what it computes and from which tensors. Of a Pure step it
     remembers that for inputs of one form, which matters where a step takes microseconds. It must be made anew when a
-    tensor that the step reads is replaced by another (new values in it are no matter).
+    tensor that the step reads is replaced by another (new values in it are no matter), unless that is handed to it as
+    one of ``shared``.
     """
 
     def __init__(self, step: Callable[..., Any]) -> None:
         self.step = step
         self.plans = Plans()
-        self.known: dict[Any, tuple[Planned, list[Tensor | Array], tuple[bool, ...]]] = {}
+        self.known: dict[Any, tuple[Planned, list[Tensor | Array | int], tuple[bool, ...]]] = {}
 
     def __call__(self, *args: Any) -> Any:
         """One step."""
@@ -197,11 +198,13 @@ class Pure:
 PLANS = Plans()
 
 
-def scan_planned(step: Callable[..., Any], state: Any, xs: Sequence[Any], *, reverse: bool) -> tuple[Any, Tensor]:
+def scan_planned(
+    step: Callable[..., Any], state: Any, xs: Sequence[Any], shared: Sequence[Tensor], *, reverse: bool
+) -> tuple[Any, Tensor]:
     """``scan`` by the plan of ``step``: one node in the recorded graph."""
     states = [x if type(x) is Tensor else Tensor(x) for x in flat(state)]
     inputs = [x if type(x) is Tensor else Tensor(x) for x in xs]
-    planned, invariants = planned_step(step, state, states, inputs)
+    planned, invariants = planned_step(step, state, states, inputs, shared)
     T = len(inputs[0])
     pieces = planned.pieces(T)
     loan = Loan(planned, T)
@@ -226,7 +229,7 @@ def scan_planned(step: Callable[..., Any], state: Any, xs: Sequence[Any], *, rev
 
 
 def planned_step(
-    step: Callable[..., Any], state: Any, states: list[Tensor], xs: list[Tensor]
+    step: Callable[..., Any], state: Any, states: list[Tensor], xs: list[Tensor], shared: Sequence[Tensor]
 ) -> tuple[Planned, list[Tensor | Array]]:
     """The plan of a step for inputs of this form, and the invariants that it reads."""
     form = None
@@ -234,18 +237,20 @@ def planned_step(
         form = (
             thread.recorder.enabled,
             tuple((x.shape[1:], x.dtype, x.requires_grad) for x in xs),
-            tuple((s.shape, s.dtype, s.requires_grad) for s in states),
+            tuple((s.shape, s.dtype, s.requires_grad) for s in (*states, *shared)),
         )
         if form in step.known:
-            planned, invariants, wanted = step.known[form]
+            planned, known, wanted = step.known[form]
+            invariants = [shared[x] if type(x) is int else x for x in known]
             if wanted == tuple(map(requires_grad, invariants)):
                 return planned, invariants
-    tape, invariants = record(step, states, xs, lambda parts: rebuilt(state, iter(parts)))
+    tape, known = record(step, states, xs, shared, lambda parts: rebuilt(state, iter(parts)))
+    invariants = [shared[x] if type(x) is int else x for x in known]
     if not thread.recorder.enabled or not any(map(requires_grad, [*states, *xs, *invariants])):
         tape = tape._replace(inputs=tuple(f._replace(requires_grad=False) for f in tape.inputs))
     planned = (step.plans if isinstance(step, Pure) else PLANS).of(tape, samples_of(states, xs, invariants))
     if isinstance(step, Pure):
-        step.known[form] = planned, invariants, tuple(map(requires_grad, invariants))
+        step.known[form] = planned, known, tuple(map(requires_grad, invariants))
     return planned, invariants
 
 

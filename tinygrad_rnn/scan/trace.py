@@ -121,21 +121,29 @@ def stand_in(array: Array, requires_grad: bool) -> Tensor:
 
 
 def record(
-    step: Callable[..., Any], state: Sequence[Tensor], xs: Sequence[Tensor], rebuild: Callable[[list[Tensor]], Any]
-) -> tuple[Tape, list[Tensor | Array]]:
+    step: Callable[..., Any],
+    state: Sequence[Tensor],
+    xs: Sequence[Tensor],
+    shared: Sequence[Tensor],
+    rebuild: Callable[[list[Tensor]], Any],
+) -> tuple[Tape, list[Tensor | Array | int]]:
     """Run ``step`` once, on stand-ins for ``state`` and for the first of each of ``xs`` [T, ...].
 
     ``rebuild`` makes the state, as the step wants it, from a list of its tensors. Returns the tape and the invariants:
-    the tensors and arrays from outside that the step reads at every time step, in the order of their first use.
+    the tensors and arrays from outside that the step reads at every time step, in the order of their first use; one of
+    ``shared`` by its position there.
     """
+    handed = [Tensor(x.data, x.requires_grad) for x in shared]
+    position = {id(x): k for k, x in enumerate(handed)}
     start = next(clock)
     with tracing():
         states = [stand_in(s.data, s.dtype.kind == "f") for s in state]
         inputs = [stand_in(x.data[0, ...], x.requires_grad) for x in xs]
-        after, y = pair(step(rebuild(states), *inputs))
+        after, y = pair(step(rebuild(states), *inputs, *handed))
     outputs = [*flat(after), y]
     check(state, outputs)
-    return write_tape(states, inputs, outputs, start)
+    tape, invariants = write_tape(states, inputs, outputs, start)
+    return tape, [position.get(id(x), x) for x in invariants]
 
 
 def write_tape(

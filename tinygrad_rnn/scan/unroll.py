@@ -14,14 +14,14 @@ from tinygrad_rnn.tensor import Tensor
 
 
 def scan_unrolled(
-    step: Callable[..., tuple[Any, Tensor]], state: Any, xs: Sequence[Any], *, reverse: bool
+    step: Callable[..., tuple[Any, Tensor]], state: Any, xs: Sequence[Any], shared: Sequence[Any], *, reverse: bool
 ) -> tuple[Any, Tensor]:
     """``scan`` as a loop; step t is recorded in the scope of time step t."""
     steps = range(len(xs[0]))
     outputs: list[Tensor] = []
     for t in reversed(steps) if reverse else steps:
         with scope(t):
-            state, y = pair(step(state, *[x[t] for x in xs]))
+            state, y = pair(step(state, *[x[t] for x in xs], *shared))
             outputs.append(y)
     return state, stack(*(reversed(outputs) if reverse else outputs))
 
