@@ -37,6 +37,7 @@ if __name__ == "__main__":  # BLAS reads its number of threads once, when NumPy 
 import numpy as np
 
 from tinygrad_rnn import checkpoint, cross_entropy, nn, no_grad, optim, text
+from tinygrad_rnn.scan import Stepper
 from tinygrad_rnn.tensor import Array, Tensor
 from tinygrad_rnn.text.vocabulary import Ids
 
@@ -69,6 +70,12 @@ class CharLM(nn.Module):
         """
         outputs, state = self.recurrent(self.embedding(ids), state)
         return self.head(self.dropout(outputs)), state
+
+    def zero_state(self) -> Any:
+        """A fresh start of one text."""
+        cells = self.recurrent.cells
+        tensors = [Tensor(np.zeros((len(cells), 1, size), np.float32)) for size in cells[0].state_sizes]
+        return tuple(tensors) if len(tensors) > 1 else tensors[0]
 
 
 # ------------------------------------------------------------------------------------------------------------- training
@@ -184,12 +191,15 @@ def score(model: CharLM, windows: Iterable[Window]) -> text.Score:
 def continuation(model: CharLM, **settings: Any) -> Iterator[str]:
     """Characters drawn from ``model`` one by one; ``settings`` are those of ``text.generate``: prompt, length, ..."""
 
-    def step(index: int, state: Any) -> tuple[Array, Any]:
-        with no_grad():
-            logits, state = model(np.array([[index]]), state)
-        return logits.data[0, 0], state
+    def step(state: Any, ids: Tensor) -> tuple[Any, Tensor]:
+        logits, state = model(ids, state)
+        return state, logits
 
-    return text.generate(step, None, model.vocabulary, **settings)
+    def next_logits(index: int, _: None) -> tuple[Array, None]:
+        return stepper(np.array([[index]]))[0, 0], None
+
+    stepper = Stepper(step, model.zero_state(), np.zeros((1, 1), int))
+    return text.generate(next_logits, None, model.vocabulary, **settings)
 
 
 # ------------------------------------------------------------------------------------------------------- the checkpoint

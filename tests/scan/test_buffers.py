@@ -140,7 +140,7 @@ def test_the_loop_allocates_nothing_large() -> None:
         net(x)[0].sum().backward()
         step, state = net.step(0, masked=False, gathered=False), net.cells[0].zero_state((256,))
         states = list(state) if isinstance(state, tuple) else [state]
-        planned, _ = planned_step(step, state, states, [p.detach() for p in net.cells[0].project(x)])
+        planned, _ = planned_step(step, state, states, [p.detach() for p in net.cells[0].project(x)], ())
         run = planned.take(5)
         tracemalloc.start()
         for function, args in [*run.forward_pass, *run.backward_pass]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tinygrad_rnn import Tensor, concatenate, gradcheck, tanh
+from tinygrad_rnn import Tensor, concatenate, gradcheck, gradients, tanh
 from tinygrad_rnn.op import thread
-from tinygrad_rnn.scan import scan
+from tinygrad_rnn.scan import Pure, scan
 from tinygrad_rnn.tensor import Array
 
 
@@ -99,3 +99,23 @@ def test_an_error_in_a_step_names_the_step() -> None:
     with pytest.raises(ValueError, match=r"mul\(\(4,\), \(3,\)\): .* \[in t=3\]"):
         scan(growing, Tensor(np.ones(0)), (Tensor(np.ones((5, 3))),))
     assert thread.recorder.scope == ()
+
+
+@pytest.mark.parametrize("unroll", [True, False])
+def test_shared_tensors_are_handed_to_every_step(unroll: bool) -> None:
+    """Other ones at each call, also to a Pure step, whose other tensors are remembered."""
+
+    @Pure
+    def step(h: Tensor, x: Tensor, w: Tensor, unused: Tensor) -> tuple[Tensor, Tensor]:
+        h = h * w + x
+        return h, h * w
+
+    x, start = Tensor([1.0, 2.0, 3.0], True), Tensor(0.5)
+    for value in (2.0, -1.0, 3.0):
+        w = Tensor(value, value > 0)
+        last, ys = scan(step, start, (x,), shared=(w, Tensor(7.0)), unroll=unroll)
+        assert_allclose(last.data, 0.5 * value**3 + value**2 + 2 * value + 3)
+        assert_allclose(ys.data[-1], last.data * value)
+        if w.requires_grad:
+            (slope,) = gradients(last, [w])
+            assert_allclose(slope, 1.5 * value**2 + 2 * value + 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed, generator
 from tinygrad_rnn.nn.lstm import LSTMCell
 from tinygrad_rnn.nn.module import Module, here
-from tinygrad_rnn.ops import concatenate, stack, take, where
+from tinygrad_rnn.ops import concatenate, reshape, stack, take, where
 from tinygrad_rnn.scan import Pure, scan
 from tinygrad_rnn.scope import scope
 from tinygrad_rnn.tensor import Array, Tensor, closest, plain
@@ -61,7 +62,7 @@ class Recurrent(Module):
     ) -> None:
         self.cells = tuple(cells)
         self.unroll = unroll
-        self.steps: dict[tuple[int, bool, bool], tuple[list[Any], Pure]] = {}  # with the attributes of their cells
+        self.steps: dict[tuple[int, bool, bool], tuple[list[Any], Pure]] = {}  # with what `attributes` was
         self.directions = 2 if bidirectional else 1
         if not self.cells or len(self.cells) % self.directions:
             raise ValueError(
@@ -115,7 +116,7 @@ class Recurrent(Module):
                 lasts.append(parts(last))
                 outputs.append(output)
             inputs = outputs[0] if len(outputs) == 1 else concatenate(*outputs, axis=-1)
-        last = whole([stack(*tensors) for tensors in zip(*lasts, strict=True)])
+        last = whole([joined(tensors) for tensors in zip(*lasts, strict=True)])
         return inputs.swapaxes(0, 1) if self.batch_first else inputs, last
 
     def run(self, k: int, state: State, x: Tensor, mask: Tensor | None) -> tuple[State, Tensor]:
@@ -123,27 +124,29 @@ class Recurrent(Module):
 
         Where ``mask`` [T, B, 1] is false, the state stays as it is and the output is 0.
         """
-        cell, tables = self.cells[k], ()
+        cell = self.cells[k]
         rows, indices = looked_up(x) if cell.row_by_row else (x, None)
-        xs = cell.project(rows)
-        if indices is not None and self.unroll:
-            xs = tuple(take(table, indices) for table in xs)
-        elif indices is not None:
-            xs, tables = (indices,), xs
-        if mask is not None:
-            xs = (mask, *xs)
-        step = self.step(k, masked=mask is not None, gathered=bool(tables))
-        options = {"shared": tables, "reverse": bool(k % self.directions), "unroll": self.unroll}
-        last, outputs = scan(step, state, xs, **options)
+        projected = cell.project(rows)
+        xs: tuple[Any, ...] = projected
+        if indices is not None:
+            xs = tuple(take(table, indices) for table in projected) if self.unroll else (indices,)
+        gathered = indices is not None and not self.unroll
+        last, outputs = scan(
+            self.step(k, masked=mask is not None, gathered=gathered),
+            state,
+            xs if mask is None else (mask, *xs),
+            shared=projected if gathered else (),
+            reverse=bool(k % self.directions),
+            unroll=self.unroll,
+        )
         return last, outputs if mask is None else where(mask, outputs, 0)
 
     def step(self, k: int, *, masked: bool, gathered: bool) -> Pure:
         """The step of cell ``k``: the same object, with the plans it has, as long as the cell is the same."""
-        now = attributes(self.cells[k])
         before, step = self.steps.get((k, masked, gathered), ((), None))
-        if step is None or len(before) != len(now) or any(a is not b for a, b in zip(before, now, strict=True)):
+        if step is None or not all(len(now) == len(old) and all(map(is_, now.values(), old)) for now, old in before):
             step = Pure(step_of(self.cells[k], masked=masked, gathered=gathered))
-            self.steps[k, masked, gathered] = now, step
+            self.steps[k, masked, gathered] = attributes(self.cells[k]), step
         return step
 
     def time_first(self, x: Tensor | Array) -> Tensor:
@@ -174,6 +177,11 @@ def of_cell(tensor: Tensor, k: int, name: str | None) -> Tensor:
     part = tensor[k]
     part.name = f"{name} {DETACHED}" if tensor.name == DETACHED else tensor.name or name
     return part
+
+
+def joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors [B, H] side by side along a new first axis."""
+    return stack(*tensors) if len(tensors) > 1 else reshape(tensors[0], shape=(1, *tensors[0].shape))
 
 
 def step_of(cell: Cell, *, masked: bool, gathered: bool) -> Callable[..., tuple[State, Tensor]]:
@@ -207,9 +215,10 @@ def looked_up(x: Tensor) -> tuple[Tensor, Tensor | Array | None]:
     return x, None
 
 
-def attributes(module: Module) -> list[Any]:
-    """All that a module's computation depends on: the values of its attributes, and of those of its children."""
-    return [*vars(module).values(), *(value for _, child in module.children() for value in attributes(child))]
+def attributes(module: Module) -> list[tuple[dict[str, Any], list[Any]]]:
+    """All that a module's computation depends on: its attributes and those below, each with the values of now."""
+    own = vars(module)
+    return [(own, list(own.values())), *(pair for _, child in module.children() for pair in attributes(child))]
 
 
 def mask_of(lengths: Sequence[int] | Array, T: int, B: int) -> Tensor:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tinygrad_rnn.op import thread
 from tinygrad_rnn.scan.planned import Pure, scan_planned
+from tinygrad_rnn.scan.stepper import Stepper
 from tinygrad_rnn.scan.trace import CannotPlan
 from tinygrad_rnn.scan.unroll import scan_unrolled
 from tinygrad_rnn.tensor import Tensor
 
-__all__ = ["CannotPlan", "Pure", "scan"]
+__all__ = ["CannotPlan", "Pure", "Stepper", "scan"]
 
 
 def scan(
@@ -64,6 +66,6 @@ def scan(
     lengths = {len(x) for x in xs}
     if len(lengths) != 1 or lengths == {0}:
         raise ValueError(f"scan: xs need one common number of steps T > 0, but have {[len(x) for x in xs]}")
-    if unroll:
+    if unroll or thread.recorder.tracing:  # inside a step that is being planned
         return scan_unrolled(step.step if isinstance(step, Pure) else step, state, xs, shared, reverse=reverse)
     return scan_planned(step, state, xs, shared, reverse=reverse)

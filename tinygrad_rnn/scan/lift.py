@@ -17,7 +17,7 @@ def liftable(v: Value) -> bool:
         return False
     if v.kind == "ufunc":
         if v.fn is np.matmul:
-            return v.args[0].ndim == v.args[1].ndim == 2
+            return all(a.ndim == 2 for a in v.operands)
         return isinstance(v.fn, np.ufunc) or reduces(v)
     return v.kind in {"where", "assemble"} or (v.kind == "concatenate" and len(v.operands) == len(v.args))
 
@@ -40,7 +40,7 @@ def view_liftable(v: Value) -> bool:
 
 def lifted_view(v: Value, whole: Array) -> Array:
     """``v``, a view, at all steps [T, ...], from what it is a view of."""
-    argument = v.args[1] if len(v.args) > 1 else None
+    argument: Any = v.args[1] if len(v.args) > 1 else None
     if v.fn is item:
         return whole[(slice(None), *argument)]
     if v.fn is np.reshape:

@@ -170,6 +170,8 @@ class Book:
                 return self.call("ufunc", REDUCTIONS[func].reduce, (x,), options)
         if func is np.concatenate:
             arrays, axis = [self.latest(a) for a in x], args[1] if len(args) > 1 else kwargs.get("axis", 0)
+            if len(arrays) == 1:
+                return arrays[0]
             sample = np.concatenate([a.sample if type(a) is Value else a for a in arrays], axis)
             return self.write("concatenate", func, tuple(arrays), {"axis": axis}, sample)
         kind = "ufunc" if func in TAKE_OUT else "where" if func is np.where and len(args) == 3 else "opaque"

@@ -177,11 +177,13 @@ def neighbours(draft: Draft) -> list[list[Value]]:
         if not elementwise or v.number in ends or not any(spans):
             continue
         fits = all(
-            s is not None and s[1] - s[0] == v.shape[-1] or type(a) is not Value or a.size == 1
+            (s is not None and s[1] - s[0] == v.shape[-1]) or type(a) is not Value or a.size == 1
             for a, s in zip(v.args, spans, strict=True)
         )
         if fits:
-            pattern = tuple(key_of(a) if s is None else ("slice", a.args[0].number) for a, s in zip(v.args, spans, strict=True))
+            pattern = tuple(
+                key_of(a) if s is None else ("slice", a.args[0].number) for a, s in zip(v.args, spans, strict=True)
+            )
             alike.setdefault((v.fn, key_of(tuple(v.kwargs.items())), v.shape[:-1], pattern), []).append(v)
     return [run for same in alike.values() for run in runs(same)]
 

@@ -77,9 +77,9 @@ class Draft:
             elif v.number in used:
                 args = tuple(found[a.number] if type(a) is Value else a for a in v.args)
                 found[v.number] = rule(v, args, new.book)
-        of = lambda v: None if v is None else found[v.number]  # noqa: E731
         new.after, new.y = [found[v.number] for v in self.after], found[self.y.number]
-        new.d_state, new.d_x = [of(v) for v in self.d_state], [of(v) for v in self.d_x]
+        new.d_state = [None if v is None else found[v.number] for v in self.d_state]
+        new.d_x = [None if v is None else found[v.number] for v in self.d_x]
         new.totals = [t._replace(parts=tuple(found[v.number] for v in t.parts)) for t in self.totals]
         return new
 

@@ -11,10 +11,8 @@ built and dropped in, and an error or an interrupt in the middle loses nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,22 +20,12 @@ from tinygrad_rnn.backward import gradients
 from tinygrad_rnn.op import op, thread
 from tinygrad_rnn.ops import astype, concatenate, getitem, reshape, stack
 from tinygrad_rnn.scan.plan import Plan
-from tinygrad_rnn.scan.run import Run
+from tinygrad_rnn.scan.run import Piece, Run
 from tinygrad_rnn.scan.trace import Tape, flat, rebuilt, record, replay
 from tinygrad_rnn.tensor import Array, Tensor, plain
 
 MOST_PLANS = 32  # kept for the functions of users; each has the buffers of a few runs
 MOST_RUNS = 4  # idle ones that a plan keeps
-
-
-class Piece(NamedTuple):
-    """One result in the flat output: ``number`` counts the states, and -1 is y [T, ...]."""
-
-    number: int
-    start: int
-    stop: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
 
 
 class Loan:
@@ -91,22 +79,10 @@ class Planned:
             if len(runs) > 1:
                 idle[T] = runs[1:]
 
-    def pieces(self, T: int) -> list[Piece]:
-        """How the flat output is divided: the floating-point results, without a last state that is the last y."""
-        layout, draft = self.plan.layout, self.plan.draft
-        results = [(-1, (T, *draft.y.shape), draft.y.dtype)] if draft.y.dtype.kind == "f" else []
-        for k, v in enumerate(draft.after):
-            if v.dtype.kind == "f" and not (layout.y_is_state == k and results):
-                results.append((k, v.shape, v.dtype))
-        ends = list(accumulate((math.prod(shape) for _, shape, _ in results), initial=0))
-        return [Piece(k, a, b, s, d) for (k, s, d), a, b in zip(results, ends, ends[1:], strict=False)]
 
-
-def planned_scan_rule(
-    g: Any, _out: Any, *inputs: Any, loan: Loan, pieces: tuple[Piece, ...], reverse: bool
-) -> Sequence[Any]:
+def planned_scan_rule(g: Any, _out: Any, *inputs: Any, loan: Loan, reverse: bool) -> Sequence[Any]:
     """The plan run backward, or the derivative of the steps replayed one by one."""
-    tape = loan.planned.tape
+    tape, pieces = loan.planned.tape, loan.run.pieces
     if any(type(x) is Tensor for x in (g, *inputs)):
         return replayed(g, inputs, tape, pieces, reverse=reverse)
     parts = {p.number: g[p.start : p.stop].reshape(p.shape) for p in pieces}
@@ -122,9 +98,9 @@ def planned_scan_rule(
 
 
 @op(planned_scan_rule)
-def planned_scan(*inputs: Any, loan: Loan, pieces: tuple[Piece, ...], reverse: bool) -> Array:
+def planned_scan(*inputs: Any, loan: Loan, reverse: bool) -> Array:
     """All steps of a planned scan: (state, xs, invariants) to the flat array of its results."""
-    run, tape = loan.run, loan.planned.tape
+    run, tape, pieces = loan.run, loan.planned.tape, loan.run.pieces
     n = tape.states + tape.xs
     xs = [x[::-1] if reverse else x for x in inputs[tape.states : n]]
     run.forward(inputs[: tape.states], xs, inputs[n:])
@@ -188,7 +164,7 @@ class Pure:
     def __init__(self, step: Callable[..., Any]) -> None:
         self.step = step
         self.plans = Plans()
-        self.known: dict[Any, tuple[Planned, list[Tensor | Array | int], tuple[bool, ...]]] = {}
+        self.known: dict[Any, tuple[Planned, list[Any], tuple[bool, ...]]] = {}
 
     def __call__(self, *args: Any) -> Any:
         """One step."""
@@ -206,15 +182,14 @@ def scan_planned(
     inputs = [x if type(x) is Tensor else Tensor(x) for x in xs]
     planned, invariants = planned_step(step, state, states, inputs, shared)
     T = len(inputs[0])
-    pieces = planned.pieces(T)
     loan = Loan(planned, T)
-    out = planned_scan(*states, *inputs, *invariants, loan=loan, pieces=tuple(pieces), reverse=reverse)
+    run, pieces = loan.run, loan.run.pieces
+    out = planned_scan(*states, *inputs, *invariants, loan=loan, reverse=reverse)
     found: dict[int, Tensor] = {}
     for p in pieces:
         part = out if len(pieces) == 1 else getitem(out, key=(slice(p.start, p.stop),))
         part = reshape(part, shape=p.shape)
         found[p.number] = part if part.dtype == p.dtype else astype(part, dtype=p.dtype)
-    run = loan.run
     if -1 not in found:
         found[-1] = Tensor(run.y[::-1] if reverse else run.y)
     last = [
@@ -241,7 +216,7 @@ def planned_step(
         )
         if form in step.known:
             planned, known, wanted = step.known[form]
-            invariants = [shared[x] if type(x) is int else x for x in known]
+            invariants: list[Tensor | Array] = [shared[x] if type(x) is int else x for x in known]
             if wanted == tuple(map(requires_grad, invariants)):
                 return planned, invariants
     tape, known = record(step, states, xs, shared, lambda parts: rebuilt(state, iter(parts)))
@@ -254,7 +229,7 @@ def planned_step(
     return planned, invariants
 
 
-def samples_of(states: Sequence[Tensor], xs: Sequence[Tensor], invariants: Sequence[Tensor | Array]) -> list[Array]:
+def samples_of(states: Sequence[Tensor], xs: Sequence[Tensor], invariants: Sequence[Any]) -> list[Array]:
     """Values for the inputs of one step: those of the first."""
     return [s.data for s in states] + [x.data[0, ...] for x in xs] + [plain(x) for x in invariants]
 

@@ -6,9 +6,11 @@ the buffers. After that a pass over time is one flat loop over ready-made NumPy 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from tinygrad_rnn.backward import unbroadcast
 from tinygrad_rnn.contributions import add_at, as_rows
 from tinygrad_rnn.scan.lift import aligned, lifted_options, lifted_view, product, view_liftable
 from tinygrad_rnn.scan.lower import Value
-from tinygrad_rnn.tensor import Array
+from tinygrad_rnn.tensor import Array, plain
 
 if TYPE_CHECKING:
     from tinygrad_rnn.scan.place import Layout
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
 
 Instruction: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 BY_KEYWORD = {np.maximum, np.minimum}  # which take no result buffer by position
+
+
+class Piece(NamedTuple):
+    """One result in the flat output: ``number`` counts the states, and -1 is y [T, ...]."""
+
+    number: int
+    start: int
+    stop: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 class Run:
@@ -55,6 +67,7 @@ class Run:
         self.once = {v.number: new(v) for v in plan.once}
         self.scratch = [np.zeros(shape, dtype) for shape, dtype in self.layout.forms]
         self.running = [new(total.parts[0]) if total.how == "running" else None for total in draft.totals]
+        self.pieces = pieces(plan, T)
         self.bind()
 
     # --------------------------------------------------------------------------------------------- binding to buffers
@@ -104,7 +117,7 @@ class Run:
         """The array at a place at step ``t``."""
         room, k, key = place
         if room == "into":
-            return self.array(self.plan.draft.book.values[k], t)[key]  # type: ignore[no-any-return]
+            return part_of(self.array(self.plan.draft.book.values[k], t), key)
         if room == "seed":
             return self.slot(k, t + 1)
         if room == "dstate":
@@ -138,7 +151,7 @@ class Run:
         """The NumPy calls that compute ``v`` at all steps."""
         out, args = self.steps(v), tuple(self.operand(a, v) for a in v.args)
         if v.fn is np.matmul:
-            return [product(*args, out)]
+            return [product(args[0], args[1], out)]
         return calls(v, args, out, lifted_options(v), self.layout)
 
     def operand(self, x: Any, of: Value) -> Any:
@@ -151,14 +164,20 @@ class Run:
 
     # ----------------------------------------------------------------------------------------------- running the plan
 
+    def prepare(self, invariants: Sequence[Any]) -> None:
+        """Take over the invariants, arrays or Tensors, and compute what no step changes."""
+        for buffer, x in zip(self.invariant, invariants, strict=True):
+            np.copyto(buffer, plain(x))
+        for function, args in self.prologue:
+            function(*args)
+
     def forward(self, state: Sequence[Array], xs: Sequence[Array], invariants: Sequence[Array]) -> None:
         """Run all steps; ``y`` [T, ...] and ``state`` [T + 1, ...] hold the results."""
         for buffer, start in zip(self.state, state, strict=True):
             buffer[0] = start
-        for buffer, x in zip([*self.x, *self.invariant], [*xs, *invariants], strict=True):
+        for buffer, x in zip(self.x, xs, strict=True):
             np.copyto(buffer, x)
-        for function, args in self.prologue:
-            function(*args)
+        self.prepare(invariants)
         for function, args in self.forward_pass:
             function(*args)
 
@@ -206,7 +225,7 @@ class Run:
             return np.stack([self.array_anew(v, t) for t in range(self.T)])
         room, k, key = self.layout.place[v.number]
         if room == "into":
-            return self.steps(self.plan.draft.book.values[k])[(slice(None), *key)]
+            return part_of(self.steps(self.plan.draft.book.values[k]), (slice(None), *key))
         if v.number in self.plan.fixed:
             return np.broadcast_to(self.array(v, 0), (self.T, *v.shape))
         return self.whole(room, k)
@@ -215,6 +234,17 @@ class Run:
         """The array that ``v`` is at step ``t``, whatever step was looked at before."""
         self.bound = {}
         return self.array(v, t)
+
+
+def pieces(plan: Plan, T: int) -> list[Piece]:
+    """How the flat output is divided: the floating-point results, without a last state that is the last y."""
+    layout, draft = plan.layout, plan.draft
+    results = [(-1, (T, *draft.y.shape), draft.y.dtype)] if draft.y.dtype.kind == "f" else []
+    for k, v in enumerate(draft.after):
+        if v.dtype.kind == "f" and not (layout.y_is_state == k and results):
+            results.append((k, v.shape, v.dtype))
+    ends = list(accumulate((math.prod(shape) for _, shape, _ in results), initial=0))
+    return [Piece(k, a, b, s, d) for (k, s, d), a, b in zip(results, ends, ends[1:], strict=False)]
 
 
 def calls(v: Value, args: tuple[Any, ...], out: Array, options: dict[str, Any], layout: Layout) -> list[Instruction]:
@@ -229,7 +259,7 @@ def calls(v: Value, args: tuple[Any, ...], out: Array, options: dict[str, Any], 
     if v.kind == "assemble":
         lead = (slice(None),) * (out.ndim - len(v.shape))
         tiled, parts = layout.joints[v.number]
-        copies = [(out[(*lead, *key)], args[k]) for k, key in parts]
+        copies = [(part_of(out, (*lead, *key)), args[k]) for k, key in parts]
         if tiled:
             return [(np.copyto, (target, part)) for target, part in copies]
         return [(out.fill, (0,)), *((np.add, (target, part, target)) for target, part in copies)]
@@ -245,6 +275,11 @@ def ufunc_call(v: Value, args: tuple[Any, ...], out: Array, options: dict[str, A
     if isinstance(v.fn, np.ufunc) and not options and v.fn not in BY_KEYWORD:
         return v.fn, (*args, out)
     return partial(v.fn, **options, out=out), args
+
+
+def part_of(whole: Array, key: tuple[Any, ...]) -> Array:
+    """A view of ``whole`` at a basic index, also where that names one element."""
+    return whole[key if ... in key else (*key, ...)]
 
 
 def into(out: Array, function: Callable[..., Any], options: dict[str, Any], *args: Any) -> None:

@@ -87,7 +87,7 @@ def line(draft: Draft, v: Value) -> str:
     """One computed value."""
     name = getattr(v.fn, "__name__", str(v.fn))
     if name == "reduce":
-        name = f"{v.fn.__self__.__name__}.reduce"
+        name = f"{getattr(v.fn, '__self__', np.add).__name__}.reduce"
     call = f"{name}({', '.join(operand(draft, a) for a in v.args)})"
     return f"  v{v.number:<4} {call:48} {list(v.shape)}"
 

@@ -126,7 +126,7 @@ def record(
     xs: Sequence[Tensor],
     shared: Sequence[Tensor],
     rebuild: Callable[[list[Tensor]], Any],
-) -> tuple[Tape, list[Tensor | Array | int]]:
+) -> tuple[Tape, list[Any]]:
     """Run ``step`` once, on stand-ins for ``state`` and for the first of each of ``xs`` [T, ...].
 
     ``rebuild`` makes the state, as the step wants it, from a list of its tensors. Returns the tape and the invariants:
