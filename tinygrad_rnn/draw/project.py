@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from tinygrad_rnn.draw.graph import Graph, Leaf, Operation
+from tinygrad_rnn.draw.graph import Graph, Leaf, Operation, Vertex
 from tinygrad_rnn.draw.lanes import Lanes, Time, circles
+from tinygrad_rnn.draw.templates import of_operations
 from tinygrad_rnn.tensor import Scope
 
 Level: TypeAlias = Literal["op", "cell", "layer"]
@@ -99,6 +100,7 @@ class Links:
         self.leaf_items: dict[object, int] = {}
         self.index = {i: k for step in made.steps.values() for k, i in enumerate(step)}
         self.neighbours = neighbouring_steps(made)
+        self.alone = states_of_single_steps(made)
 
     def connect(self) -> None:
         """Give every item its inputs."""
@@ -146,7 +148,7 @@ class Links:
             source = other.inputs[slot]
             if source in lanes.time and lanes.time[source] != lanes.time[j]:  # type: ignore[index]
                 return True
-        return False
+        return (i, source_of(nodes[i], slot)) in self.alone
 
     def leaf_item(self, user: Item, leaf: int, *, start: bool = False, apart: object = None) -> int:
         """The item of a leaf near its user: in the row of inputs below, before the first step, or in the same gap."""
@@ -181,6 +183,26 @@ def neighbouring_steps(made: Projection) -> dict[int, list[list[int]]]:
             around = [made.steps[lane, other] for other in [*all_times[max(k - 1, 0) : k], *all_times[k + 1 : k + 2]]]
             found.update(dict.fromkeys(made.steps[lane, time], around))
     return found
+
+
+def states_of_single_steps(made: Projection) -> set[Pair]:
+    """Inputs that are states before the first step, of lanes with one step only: by the template of the cell."""
+    times: dict[int, list[Time]] = {}
+    for lane, time in made.steps:
+        times.setdefault(lane, []).append(time)
+    found: set[Pair] = set()
+    for lane, (time, *more) in times.items():
+        step = made.steps[lane, time]
+        known = None if more else of_operations(made.graph, made.lanes.time, step)
+        if known is not None:
+            states = set(known.states.values())
+            found |= {(i, s) for i in step for s in made.graph.nodes[i].inputs if s in states}  # type: ignore[union-attr]
+    return found
+
+
+def source_of(node: Vertex, slot: int) -> int:
+    """The input of an operation."""
+    return node.inputs[slot] if isinstance(node, Operation) else -1
 
 
 def phases(graph: Graph, lanes: Lanes) -> dict[int, int]:

@@ -51,6 +51,7 @@ class Wire(NamedTuple):
 class Step:
     """What a tile is made from. States tied to a block are what the step before sends out of that block."""
 
+    ops: tuple[str, ...]
     blocks: tuple[Block, ...]
     wires: tuple[Wire, ...]
     right: tuple[int, ...] = ()  # blocks whose results go out as states
