@@ -123,3 +123,9 @@ def test_nothing_overlaps() -> None:
             boxes.append(box(thing["pos"], thing["width"], thing["height"]))
     for a, b in itertools.combinations(boxes, 2):
         assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_norms_around_one() -> None:
+    """A tick that says 1 or 10 is another mark than the first or the tenth colour of the legend."""
+    scene = strip_scene({"RNN": last_step(nn.RNN(8, 16, rng=0, dtype=float)) * 30})
+    assert {"1", "10¹"} <= {mark.lines[0] for mark in scene.marks.values() if mark.name.startswith("legend")}

@@ -124,7 +124,7 @@ class Strip:
             norm = 10 ** (scale.low + (scale.high - scale.low) * (k + 0.5) / SHADES)
             look = {**scale.look(norm, self.scene.theme), "penwidth": "0", "style": "filled"}
             box = Box(left + length * (k + 0.5) / SHADES, y, length / SHADES + 0.5, 12)
-            self.mark(f"legend {k}", "", "arrange", box, look)
+            self.mark(f"legend colour {k}", "", "arrange", box, look)
         for norm, words in scale.ticks():
             self.text(f"legend {words}", words, Box(left + length * scale.place(norm), y - 16, 40, 14))
 
