@@ -126,6 +126,6 @@ def test_nothing_overlaps() -> None:
 
 
 def test_norms_around_one() -> None:
-    """A tick that says 1 or 10 is another mark than the first or the tenth colour of the legend."""
-    scene = strip_scene({"RNN": last_step(nn.RNN(8, 16, rng=0, dtype=float)) * 30})
-    assert {"1", "10¹"} <= {mark.lines[0] for mark in scene.marks.values() if mark.name.startswith("legend")}
+    """A tick that says 1 is another mark than one of the legend's colours."""
+    scene = strip_scene({"RNN": last_step(nn.RNN(8, 16, rng=0, dtype=float)) * 10})
+    assert "1" in [mark.lines[0] for mark in scene.marks.values() if mark.name.startswith("legend")]
