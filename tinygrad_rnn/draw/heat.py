@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tinygrad_rnn.draw.flow import Flow, tracks
 from tinygrad_rnn.draw.scene import Box, Frame, Line, Mark, Scene
 from tinygrad_rnn.draw.values import greatest, power, short
 
 if TYPE_CHECKING:
-    from tinygrad_rnn.draw.flow import Flow
     from tinygrad_rnn.draw.theme import Theme
 
 # The colour map cividis of Nuñez, Anderton, Renslow 2018 (doi:10.1371/journal.pone.0199239), which looks the same to
@@ -60,8 +61,8 @@ class Scale:
         return "#" + "".join(f"{round(a + (b - a) * (where - k)):02x}" for a, b in zip(one, two, strict=True))
 
     def width(self, norm: float) -> float:
-        """Of a line, in points: 1 for the least, 6 for the greatest."""
-        return 1 + 5 * self.place(norm)
+        """Of a line, in points: 1 for the least, 5 for the greatest."""
+        return 1 + 4 * self.place(norm)
 
     def look(self, norm: float, theme: Theme) -> dict[str, str]:
         """The ground of a mark, and black or white ink, whichever is read better on it."""
@@ -114,14 +115,18 @@ def heat(scene: Scene, flow: Flow) -> None:
 
 
 def results(scene: Scene) -> set[int]:
-    """The positions of what is read by another mark than its own, and of the outputs of the graph."""
+    """The positions of states, of what is read by another mark than its own, and of the outputs of the graph."""
     owner = {i: mark.name for mark in scene.marks.values() for i in mark.positions}
-    return {a for a, b in scene.graph.edges() if owner.get(a) != owner.get(b)} | set(scene.graph.outputs)
+    found = {a for a, b in scene.graph.edges() if owner.get(a) != owner.get(b)} | set(scene.graph.outputs)
+    with suppress(ValueError):  # without time steps
+        found |= {i for track in tracks(scene.graph) for i in track.positions.values()}
+    return found
 
 
 def legend(scene: Scene, scale: Scale) -> None:
     """A frame with a row of swatches, the least norm on the left; below the picture, if that has places."""
-    frame = Frame("legend", "‖∂L/∂x‖", "module", LEGEND, "norm of the gradient of the loss, log scale")
+    title, about = "‖∂L/∂x‖", "norm of the gradient of the loss, log scale"
+    frame = Frame("legend", "" if scene.placed else title, "module", LEGEND, about)
     swatches = [
         Mark(f"legend {text}", (text,), "arrange", (), LEGEND, look=scale.look(x, scene.theme))
         for x, text in scale.ticks()
@@ -129,8 +134,11 @@ def legend(scene: Scene, scale: Scale) -> None:
     if scene.placed:
         left, bottom = (min(ends) for ends in zip(*((box.left, box.bottom) for box in scene.boxes()), strict=True))
         for k, swatch in enumerate(swatches):
-            swatch.box = Box(left + 90 + 58 * k, bottom - 42, 52, 20)
-        width = 90 + 58 * len(swatches)
+            swatch.box = Box(left + 108 + 58 * k, bottom - 42, 52, 20)
+        width = 88 + 58 * len(swatches)
+        swatches.append(
+            Mark("legend", (title,), "constant", (), LEGEND, about, box=Box(left + 40, bottom - 42, 72, 20))
+        )
         frame.box = Box(left + width / 2, bottom - 42, width, 40)
     else:
         scene.lines += (Line(a.name, b.name, (), "hint") for a, b in pairwise(swatches))

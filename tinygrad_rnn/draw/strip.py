@@ -126,7 +126,7 @@ class Strip:
             box = Box(left + length * (k + 0.5) / SHADES, y, length / SHADES + 0.5, 12)
             self.mark(f"legend colour {k}", "", "arrange", box, look)
         for norm, words in scale.ticks():
-            self.text(f"legend {words}", words, Box(left + length * scale.place(norm), y - 16, 40, 14))
+            self.text(f"legend tick {words}", words, Box(left + length * scale.place(norm), y - 16, 40, 14))
 
 
 def entrances(found: Flow, track: Track) -> set[int]:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_rnn.draw.flow import Flow, norm, tensors, tracks
+from tinygrad_rnn.draw.graph import Graph, Leaf
 from tinygrad_rnn.tensor import Array, Tensor, plain
 
-if TYPE_CHECKING:
-    from tinygrad_rnn.draw.graph import Graph
-
 MOST_NUMBERS = 16  # of an array that is shown
+MOST_IN_PARAMETER = 4  # which is drawn again at each use
 MOST_IN_ROW = 8
+MOST_NORMS = 3  # of one mark, before the least and the greatest stand for all
 
 
 class Notes:
     """The lines for a mark that stands for some positions of a graph, beyond its label.
 
     ``show`` may ask for ``"value"`` and ``"grad"``: the numbers of arrays that have few, gradients behind ∂. With
-    ``heat`` the norm of the gradient stands below. Of several positions, the results that are read elsewhere count.
+    ``heat`` the norm of the gradient stands below. Of several positions, states and what is read elsewhere count.
     """
 
     def __init__(
@@ -42,25 +41,31 @@ class Notes:
     def __call__(self, positions: Sequence[int]) -> tuple[str, ...]:
         """The lines, which may be none."""
         lines: list[str] = []
+        norms: list[float] = []
         found = self.results(positions)
         for i in found:
-            name = "" if len(positions) == 1 else f"{self.names.get(i, '')} "
+            node, g = self.graph.nodes[i], self.gradients[i]
+            name = "" if len(positions) == 1 else f"{self.names.get(i, node.name)} ".lstrip()
+            most = MOST_IN_PARAMETER if isinstance(node, Leaf) and node.kind == "parameter" else MOST_NUMBERS
             if "value" in self.show and not isinstance(self.things[i], str):
-                lines += [name + row for row in rows(np.asarray(plain(self.things[i])))]
-            if "grad" in self.show and (g := self.gradients[i]) is not None:
-                lines += [f"∂{name or ' '}{row}" for row in rows(g)]
-        norms = [norm(g) for i in found if self.heat and (g := self.gradients[i]) is not None]
-        if norms:
-            most = greatest(norms)
-            lines.append(short(most) if len(norms) < 3 else f"{short(min(norms))} … {short(most)}")
+                lines += [name + row for row in rows(np.asarray(plain(self.things[i])), most)]
+            if g is not None and "grad" in self.show:
+                lines += [f"∂{name or ' '}{row}" for row in rows(g, most)]
+            if g is not None and self.heat:
+                norms.append(norm(g))
+                if 1 < len(found) <= MOST_NORMS:
+                    lines.append(name + short(norms[-1]))
+        if norms and not 1 < len(found) <= MOST_NORMS:
+            ends = short(min(norms)), short(greatest(norms))
+            lines.append(" … ".join(dict.fromkeys(ends)))
         return tuple(lines)
 
     def results(self, positions: Sequence[int]) -> list[int]:
-        """Of several positions those that are read elsewhere, and outputs of the graph; a single one itself."""
+        """Of several positions the states, what is read elsewhere, and outputs of the graph; a single one itself."""
         if len(positions) == 1:
             return list(positions)
-        inside, outputs = set(positions), set(self.graph.outputs)
-        return [i for i in positions if i in outputs or not inside.issuperset(self.readers.get(i, ()))]
+        inside, wanted = set(positions), {*self.graph.outputs, *self.names}
+        return [i for i in positions if i in wanted or not inside.issuperset(self.readers.get(i, ()))]
 
 
 def greatest(norms: Sequence[float]) -> float:
@@ -68,15 +73,17 @@ def greatest(norms: Sequence[float]) -> float:
     return max(norms, key=lambda x: (math.isnan(x), x))
 
 
-def rows(array: Array) -> list[str]:
-    """The numbers of a tiny array, a row a line; axes of length 1 are left out. Nothing for a larger one.
+def rows(array: Array, most: int = MOST_NUMBERS) -> list[str]:
+    """The numbers of a tiny array, a row a line; axes of length 1 are left out. Nothing for more than ``most``.
 
-    >>> rows(np.array([[[0.25, -3.0]], [[1e-9, 0.0]]]))
-    ['0.25 −3.00', '1.0·10⁻⁹ 0']
+    >>> rows(np.array([[[0.25, -3.0]], [[1e-9, 0.0]]])), rows(np.array([0.0, 1.0]))
+    (['0.25 −3.00', '1.0·10⁻⁹ 0'], ['0 1'])
     """
     table = np.atleast_2d(np.squeeze(array))
-    if table.ndim > 2 or not 0 < table.size <= MOST_NUMBERS or table.shape[1] > MOST_IN_ROW:
+    if table.ndim > 2 or not 0 < table.size <= most or table.shape[1] > MOST_IN_ROW:
         return []
+    if np.all(np.abs(table) < 1000) and np.all(table == np.rint(table)):
+        table = table.astype(int)
     return [" ".join(map(decimal, row.tolist())) for row in table]
 
 
