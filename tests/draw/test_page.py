@@ -46,20 +46,17 @@ def test_tips_tell_the_values_and_gradients() -> None:
     x = Tensor([1.0, 2.0, 6.0], requires_grad=True, name="x")
     with scope("сеть"), scope(3):
         loss = (x * x).sum()
-    (label, product), (_, leaf), (_, total) = data_of(to_html(loss))["nodes"]
-    assert (label, product) == (
-        "×",
-        [
-            ["operation", "mul"],
-            ["shape", "3 float64"],
-            ["min, mean, max", "1, 13.7, 36"],
-            ["gradient norm", f"{flow(loss).norm(1):.3g}"],
-            ["in", "сеть / t=3"],
-        ],
-    )
-    assert leaf[:2] == [["parameter", "x"], ["shape", "3 float64"]]
-    assert leaf[3] == ["gradient norm", "12.8"]  # ‖2x‖ = 2 √41
-    assert total[1:3] == [["shape", "scalar float64"], ["value", "41"]]
+    nodes = {label.splitlines()[0]: facts for label, facts in data_of(to_html(loss))["nodes"]}
+    assert nodes["×"] == [
+        ["operation", "mul"],
+        ["shape", "3 float64"],
+        ["min, mean, max", "1, 13.7, 36"],
+        ["gradient norm", f"{flow(loss).norm(1):.3g}"],
+        ["in", "сеть / t=3"],
+    ]
+    assert nodes["x"][:2] == [["parameter", "x"], ["shape", "3 float64"]]
+    assert nodes["x"][3] == ["gradient norm", "12.8"]  # ‖2x‖ = 2 √41
+    assert nodes["Σ"][1:3] == [["shape", "scalar float64"], ["value", "41"]]
 
 
 @needs_dot
@@ -77,7 +74,7 @@ def test_any_text_survives(text: str, tmp_path: Path) -> None:
     x = Tensor(1.0, requires_grad=True, name=text)
     page = to_html(x.tanh(), title=text, file=tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
-    assert data_of(page)["nodes"][1][1][0] == ["parameter", text]
+    assert ["parameter", text] in [facts[0] for _, facts in data_of(page)["nodes"]]
     assert f"<title>{html.escape(text)}</title>" in page
     assert page.count("<script") == page.count("</script>") == 2
 
@@ -120,8 +117,7 @@ const outcome = {};
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const press = (key, more = {}) => document.activeElement.dispatchEvent(
   new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }));
-const numbers = (found) => [...found].map((n) => Number(n.id.slice(1))).sort((a, b) => a - b);
-const lit = (word) => numbers(svg.querySelectorAll(`.node.${word}`));
+const lit = (word) => nodes.flatMap((n, k) => (n.classList.contains(word) ? [k] : []));
 const state = () => ({ focus: document.activeElement.id, lit: svg.classList.contains("lit"), up: lit("up"),
   down: lit("down"), tip: tip.hidden ? null : tip.textContent, scale });
 (async () => {
@@ -138,8 +134,13 @@ const state = () => ({ focus: document.activeElement.id, lit: svg.classList.cont
   outcome.end = document.activeElement.id;
   press("Tab", { shiftKey: true });
   outcome.back = document.activeElement.id;
-  press("ArrowRight");
-  outcome.right = document.activeElement.id;
+  const before = document.activeElement;
+  outcome.arrows = Object.keys(ARROWS).map((key) => {
+    visit(Number(before.id.slice(1)));
+    press(key);
+    return document.activeElement.id;
+  });
+  visit(LOSS);
   press("Enter");
   document.activeElement.blur();
   outcome.pinned = state();
@@ -153,13 +154,15 @@ const state = () => ({ focus: document.activeElement.id, lit: svg.classList.cont
   search.value = "sigmoid t=1";
   search.dispatchEvent(new Event("input"));
   press("Enter");
-  outcome.search = [document.getElementById("found").textContent, svg.querySelectorAll(".match").length];
+  outcome.search = [document.getElementById("found").textContent, lit("match").length];
   press("Escape");
   const paper = () => getComputedStyle(document.body).backgroundColor;
   const colours = [paper()];
   document.getElementById("theme").click();
   colours.push(paper());
   outcome.colours = colours;
+  fit();
+  showNear();
   outcome.ground = getComputedStyle(svg.querySelector(".product polygon")).fill;
   highlight(NODE);
   const strokes = (word) => [...svg.querySelectorAll(`.edge.${word} path`)].map((p) => getComputedStyle(p).stroke);
@@ -197,7 +200,8 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
     data = data_of(page)
     node = next(k for k, (label, _) in enumerate(data["nodes"]) if label == "+")
     file = tmp_path / "page.html"
-    script = EXERCISE.replace("NODE", str(node))
+    loss = next(k for k, (label, _) in enumerate(data["nodes"]) if label.startswith("cross entropy"))
+    script = EXERCISE.replace("NODE", str(node)).replace("LOSS", str(loss))
     file.write_text(page.replace("<body>", f"<body>{CATCH}").replace("</body>", f"{script}</body>"), encoding="utf-8")
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,800"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom", file.as_uri()]
@@ -216,9 +220,9 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
     assert outcome["escaped"] == {**hover, "focus": "view", "lit": False, "up": [], "down": [], "tip": None}
     assert outcome["tab"]["focus"] == "n0"
     assert outcome["tab"]["down"] == reach(0, edges)
-    loss = next(k for k, (label, _) in enumerate(data["nodes"]) if label.startswith("cross entropy"))
-    assert outcome["end"] == outcome["right"] == f"n{loss}"
+    assert outcome["end"] == f"n{loss}"
     assert (int(outcome["back"][1:]), loss) in edges
+    assert f"n{loss}" in outcome["arrows"]
     assert (outcome["pinned"]["lit"], outcome["pinned"]["up"]) == (True, reach(loss, [(b, a) for a, b in edges]))
     assert outcome["zoomed"] > outcome["fitted"]
     assert outcome["searching"] == "search"

@@ -14,6 +14,52 @@ data.edges.forEach(([tail, head], k) => {
   reads[head].push(k);
 });
 
+const offset = svg.querySelector(".graph").getCTM(); // from the coordinates of shapes to those of the picture
+const boxOf = (element) => { // in the picture, whatever its scale and place
+  const box = element.getBBox();
+  const [left, top] = [offset.a * box.x + offset.e, offset.d * box.y + offset.f];
+  const [wide, high] = [box.width, box.height];
+  return { left, top, right: left + wide, bottom: top + high, cx: left + wide / 2, cy: top + high / 2 };
+};
+const boxes = nodes.map(boxOf);
+
+// ------------------------------------------------------------------------ long pictures: only what is near is painted
+
+const SLICE = 1500; // width of the slices that come and go as a whole
+const slices = []; // groups of shapes: where they belong, and the left and right end of each
+
+function slice() { // frames stay below edges, and edges below nodes
+  const graph = svg.querySelector(".graph");
+  const shapes = [...graph.children].filter((child) => child.id);
+  const measured = shapes.map(boxOf); // all of them before the first is moved: moving makes measuring slow
+  let [kind, layer] = ["", new Map()];
+  for (const [k, shape] of shapes.entries()) {
+    if (shape.classList[0] !== kind) [kind, layer] = [shape.classList[0], new Map()];
+    const box = measured[k];
+    const key = box.right - box.left > SLICE ? "long" : Math.floor(box.cx / SLICE);
+    if (!layer.has(key)) {
+      const first = layer.values().next().value?.anchor ?? shape;
+      const [anchor, group] = [document.createComment(""), document.createElementNS(svg.namespaceURI, "g")];
+      graph.insertBefore(anchor, key === "long" ? first : shape);
+      layer.set(key, { anchor, group, left: Infinity, right: -Infinity });
+      slices.push(layer.get(key));
+    }
+    const part = layer.get(key);
+    [part.left, part.right] = [Math.min(part.left, box.left), Math.max(part.right, box.right)];
+    part.group.append(shape);
+  }
+}
+
+function showNear() { // what is in the document costs time at every change, seen or not: the rest is taken out of it
+  const room = view.clientWidth / scale;
+  const [left, right] = [-x / scale - room / 2, -x / scale + 1.5 * room];
+  for (const { anchor, group, left: from, right: to } of slices) {
+    const near = to >= left && from <= right;
+    if (near && !group.isConnected) anchor.after(group);
+    else if (!near && group.isConnected && !group.contains(document.activeElement)) group.remove();
+  }
+}
+
 // ------------------------------------------------------------------------------------------------- zoom and movement
 
 const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
@@ -33,6 +79,7 @@ function place(glide = false) {
     drawing = 0;
     stage.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     view.classList.toggle("far", scale < READABLE);
+    showNear();
   });
 }
 
@@ -160,12 +207,6 @@ function told(node) {
   return [label.replaceAll("\n", " "), ...facts.map(([name, value]) => `${name} ${value}`)].join(", ");
 }
 
-function boxOf(node) { // in the picture, whatever its scale and place
-  const [box, to] = [nodes[node].getBBox(), nodes[node].getCTM()];
-  const [left, top, wide, high] = [to.a * box.x + to.e, to.d * box.y + to.f, to.a * box.width, to.d * box.height];
-  return { left, top, height: high, cx: left + wide / 2, cy: top + high / 2 };
-}
-
 function showTip(node) {
   const [label, facts] = data.nodes[node];
   const title = Object.assign(document.createElement("b"), { textContent: label.replaceAll("\n", " ") });
@@ -176,11 +217,11 @@ function showTip(node) {
   }
   tip.replaceChildren(title, list);
   tip.hidden = false;
-  const [at, room, own] = [boxOf(node), view.getBoundingClientRect(), tip.getBoundingClientRect()];
-  const [left, top, bottom] = [room.left + x + scale * at.left, room.top + y + scale * at.top, scale * at.height];
-  const below = top + bottom + 8 + own.height < innerHeight;
-  tip.style.left = `${Math.max(4, Math.min(left, innerWidth - own.width - 4))}px`;
-  tip.style.top = `${below ? top + bottom + 8 : Math.max(4, top - own.height - 8)}px`;
+  const [box, room, own] = [boxes[node], view.getBoundingClientRect(), tip.getBoundingClientRect()];
+  const [top, bottom] = [room.top + y + scale * box.top - 8, room.top + y + scale * box.bottom + 8];
+  const below = bottom + own.height < innerHeight;
+  tip.style.left = `${Math.max(4, Math.min(room.left + x + scale * box.left, innerWidth - own.width - 4))}px`;
+  tip.style.top = `${below ? bottom : Math.max(4, top - own.height)}px`;
 }
 
 function hideTip() {
@@ -234,13 +275,14 @@ nodes.forEach((element, k) => {
   element.setAttribute("aria-label", told(k));
 });
 
-function visit(node) { // focus it, and bring it into view
-  nodes[node].focus({ preventScroll: true });
-  const [at, room] = [boxOf(node), view.getBoundingClientRect()];
-  const [cx, cy] = [x + scale * at.cx, y + scale * at.cy];
+function visit(node) { // bring it into view, and focus it
+  const [box, room] = [boxes[node], view.getBoundingClientRect()];
+  const [cx, cy] = [x + scale * box.cx, y + scale * box.cy];
   const outside = (p, length) => p < 0.1 * length || p > 0.9 * length;
   if (scale < READABLE) zoom(1 / scale, true, { clientX: cx + room.left, clientY: cy + room.top });
   if (outside(cx, room.width) || outside(cy, room.height)) move(room.width / 2 - cx, room.height / 2 - cy, true);
+  showNear(); // what is hidden can't be focused
+  nodes[node].focus({ preventScroll: true });
   showTip(node);
 }
 
@@ -259,11 +301,11 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const around = (node) => [...reads[node].map((e) => data.edges[e][0]), ...readBy[node].map((e) => data.edges[e][1])];
 
 function toward(node, [dx, dy]) { // the nearest neighbour in a direction, else one of their neighbours; or null
-  const { cx, cy } = boxOf(node);
+  const { cx, cy } = boxes[node];
   for (const candidates of [around(node), around(node).flatMap(around)]) {
     let [best, least] = [null, Infinity];
     for (const k of candidates) {
-      const to = boxOf(k);
+      const to = boxes[k];
       const ahead = (to.cx - cx) * dx + (to.cy - cy) * dy;
       const aside = Math.abs((to.cx - cx) * dy) + Math.abs((to.cy - cy) * dx);
       if (ahead > 1 && ahead >= aside / 2 && ahead + 2 * aside < least) [best, least] = [k, ahead + 2 * aside];
@@ -366,4 +408,5 @@ const BUTTONS = {
   },
 };
 for (const [id, action] of Object.entries(BUTTONS)) document.getElementById(id).addEventListener("click", action);
+slice();
 start();

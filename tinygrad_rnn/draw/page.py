@@ -34,12 +34,7 @@ KEPT = ("d", "points", "cx", "cy", "rx", "ry", "x", "y", "fill", "stroke", "stro
         "text-anchor", "font-size", "font-weight", "font-style", "transform", "opacity", "fill-opacity",
         "stroke-opacity", "width", "height")  # fmt: skip  # what the page takes over from the program's SVG
 
-PAINTS = (  # an attribute of DOT, and where its colour is in the SVG
-    ("color", "", "stroke"),
-    ("color", "polygon", "fill"),  # the head of an arrow
-    ("fillcolor", "", "fill"),
-    ("fontcolor", "text", "fill"),
-)
+PAINTS = (("color", "stroke"), ("color", "fill"), ("fillcolor", "fill"), ("fontcolor", "fill"))  # from DOT to SVG
 
 
 def to_html(
@@ -63,12 +58,13 @@ def to_html(
     about = headline(scene.graph).replace("\n", "; ")
     nodes = facts(scene, outputs)
     classes, edges = numbered(scene)
+    colours = Colours()
     data = {"about": about, "nodes": nodes, "edges": edges}
     parts = {
         "title": html.escape(title),
         "alt": html.escape(f"{title}: {about}"),
-        "svg": cleaned(write(scene, Drawing).pipe(format="svg", encoding="utf-8", quiet=True), classes),
-        "colours": colours(),
+        "svg": cleaned(write(scene, Drawing).pipe(format="svg", encoding="utf-8", quiet=True), classes, colours),
+        "colours": colours.css(),
         "style": asset("page.css"),
         "script": asset("page.js"),
         "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
@@ -150,49 +146,61 @@ def mark_facts(mark: Mark, graph: Graph, things: Sequence[Any], found: Flow | No
     return told
 
 
-def cleaned(svg: str, classes: Mapping[str, str]) -> str:
+class Colours:
+    """Colours of the light picture as CSS variables, which have other values in the dark one.
+
+    They are found by what has them: the ground of a matrix product, the border of a time step. What was coloured
+    otherwise, by a heat scale or a path, is not found and keeps its colour.
+    """
+
+    def __init__(self) -> None:
+        light, dark = THEMES["light"], THEMES["dark"]
+        groups = [
+            ("node", light.node, light.families, dark.node, dark.families),
+            ("edge", light.edge, light.lines, dark.edge, dark.lines),
+            ("frame", light.graph, light.frames, dark.graph, dark.frames),
+        ]
+        self.variables: dict[tuple[str, str], str] = {}  # by the colours in light and dark
+        self.found: dict[tuple[str, str, str], str] = {}  # by what has it, the attribute in SVG, and the light colour
+        for group, light_base, light_looks, dark_base, dark_looks in groups:
+            for name, look in light_looks.items():
+                old, new = {**light_base, **look}, {**dark_base, **dark_looks[name]}
+                for key, paint in PAINTS:
+                    if key in old and key in new:
+                        pair = old[key], new[key]
+                        variable = self.variables.setdefault(pair, f"--c{len(self.variables)}")
+                        self.found[f"{group} {name}", paint, old[key]] = f"var({variable})"
+
+    def css(self) -> str:
+        """The values of the variables."""
+        themes = zip((":root", ':root[data-theme="dark"]'), zip(*self.variables, strict=True), strict=True)
+        return "\n".join(
+            f"{where} {{ {' '.join(f'{v}: {c};' for v, c in zip(self.variables.values(), values, strict=True))} }}"
+            for where, values in themes
+        )
+
+
+def cleaned(svg: str, classes: Mapping[str, str], colours: Colours) -> str:
     """The picture in an SVG that a layout program wrote: shapes and texts, without what only programs read."""
     root = ET.fromstring(svg)  # noqa: S314  what the layout program wrote
     width, height = (root.get(side, "").removesuffix("pt") for side in ("width", "height"))
-    inside = "".join(markup(child, classes) for child in root)
-    return f'<svg width="{width}" height="{height}" viewBox="{root.get("viewBox")}" aria-hidden="false">{inside}</svg>'
+    inside = "".join(markup(child, "", classes, colours) for child in root)
+    return f'<svg width="{width}" height="{height}" viewBox="{root.get("viewBox")}">{inside}</svg>'
 
 
-def markup(element: ET.Element, classes: Mapping[str, str]) -> str:
+def markup(element: ET.Element, what: str, classes: Mapping[str, str], colours: Colours) -> str:
     """An element as the page has it: links are opened, titles go, groups have the classes of what they stand for."""
-    tag = element.tag.rpartition("}")[2]
-    inside = "".join(markup(child, classes) for child in element)
+    tag, name = element.tag.rpartition("}")[2], element.get("id", "")
     if tag in {"title", "desc"}:
         return ""
-    if tag == "a" or (tag == "g" and element.get("id", "").startswith("a_")):
+    what = classes.get(name, what)
+    inside = "".join(markup(child, what, classes, colours) for child in element)
+    if tag == "a" or (tag == "g" and name.startswith("a_")):
         return inside
-    name = element.get("id", "")
-    kept = {key: value for key, value in element.attrib.items() if key in KEPT}
+    kept = {key: colours.found.get((what, key, value), value) for key, value in element.attrib.items() if key in KEPT}
     if name in classes:
-        kept |= {"id": name, "class": classes[name]}
+        kept |= {"id": name, "class": what}
     elif element.get("class") == "graph":
         kept["class"] = "graph"
     attributes = "".join(f' {key}="{html.escape(value)}"' for key, value in kept.items())
     return f"<{tag}{attributes}>{html.escape((element.text or '').strip(chr(10)))}{inside}</{tag}>"
-
-
-def colours() -> str:
-    """CSS rules that turn the light picture into the dark one: each colour of each family, line and frame.
-
-    What was coloured otherwise, by a heat scale or by a path, keeps its colour; a highlight wins over these rules.
-    """
-    light, dark = THEMES["light"], THEMES["dark"]
-    rules = {
-        f'.frame [fill="{light.palette.paper}"]': "fill:none",
-        f'.frame text[fill="{light.graph["fontcolor"]}"]': f"fill:{dark.graph['fontcolor']}",
-        ".graph > polygon": "fill:none",
-    }
-    looks = [(name, light.node, look, dark.node, dark.families[name]) for name, look in light.families.items()]
-    looks += [(name, light.edge, look, dark.edge, dark.lines[name]) for name, look in light.lines.items()]
-    looks += [(name, {}, look, {}, dark.frames[name]) for name, look in light.frames.items()]
-    for name, base, look, dark_base, dark_look in looks:
-        old, new = {**base, **look}, {**dark_base, **dark_look}
-        for key, where, paint in PAINTS:
-            if key in old and key in new:
-                rules[f'.{name} {where}[{paint}="{old[key]}"]'] = f"{paint}:{new[key]}"
-    return "\n".join(f':where([data-theme="dark"]) {where} {{{what}}}' for where, what in rules.items())
