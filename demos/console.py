@@ -110,12 +110,10 @@ def save(picture: Figure | graphviz.Digraph, file: Path) -> None:
 
 
 def rendered(graph: graphviz.Digraph, form: str) -> bytes:
-    """``graph`` laid out by the program dot, in the form "svg", "png" or "pdf"."""
+    """``graph`` laid out, in the form "svg", "png" or "pdf"; ImportError if there is no program that can do it."""
     import graphviz
 
     try:
         return graph.pipe(format=form)  # type: ignore[no-any-return]
     except graphviz.ExecutableNotFound as error:
-        raise ImportError(
-            "the program dot is missing: install Graphviz (apt install graphviz, brew install graphviz)"
-        ) from error
+        raise ImportError(str(error)) from error

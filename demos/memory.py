@@ -2,8 +2,7 @@
 
     python demos/memory.py --plot memory.svg --graphs .
 
-1. Four steps of a network whose hidden units see their own last values, and of one that sees the last input instead.
-   The recorded graph tells which inputs an output was computed from.
+1. What an output is computed from, if the hidden units see their own last values, or the last input instead.
 2. The state goes on changing when no input comes: the output is no function of the input alone.
 3. How much of the past a state holds grows with its size.
 4. How fast the gradient fades on its way back through an RNN, an LSTM and a GRU.
@@ -19,7 +18,7 @@ from demos import console  # isort: split
 import numpy as np
 
 from tinygrad_rnn import Tensor, gradients, linear, nn, no_grad, tanh
-from tinygrad_rnn.draw import draw
+from tinygrad_rnn.draw import draw, gradient_strip
 from tinygrad_rnn.scope import scope
 from tinygrad_rnn.tensor import Array
 
@@ -48,23 +47,18 @@ def four_steps(recurrence: str, rng: np.random.Generator) -> list[Tensor]:
 def ancestors(output: Tensor) -> set[str]:
     """The names of all leaves that ``output`` was computed from."""
     found = [output]
-    for x in found:  # which grows meanwhile
-        inputs = x.node.inputs if x.node else ()
-        found += [i for i in inputs if isinstance(i, Tensor) and all(i is not x for x in found)]
+    for node in (x.node for x in found if x.node):  # `found` grows meanwhile
+        found += [i for i in node.inputs if isinstance(i, Tensor) and all(i is not x for x in found)]
     return {x.name or "" for x in found if x.node is None}
 
 
-def without_input(cell: nn.Cell, rng: np.random.Generator, steps: int = 8) -> Array:
-    """How far the output h of ``cell`` moves in each step, |h_t - h_{t-1}|, while x is something only at the first."""
-    x, state, h = rng.normal(size=(1, F)).astype(np.float32), None, np.zeros((1, H), np.float32)
-    moves: list[float] = []
+def moves(layer: nn.Recurrent, rng: np.random.Generator, steps: int = 8) -> Array:
+    """How far the output of ``layer`` goes in each step, |h_t - h_{t-1}|, with an input at the first one only."""
+    x = np.zeros((steps, 1, F))
+    x[0] = rng.normal(size=F)
     with no_grad():
-        while len(moves) < steps:
-            state = cell(x, state)
-            new = (state[0] if isinstance(state, tuple) else state).data
-            moves.append(float(np.linalg.norm(new - h)))
-            x, h = np.zeros_like(x), new
-    return np.array(moves)
+        h = layer(x)[0].data[:, 0]
+    return np.linalg.norm(np.diff(h, axis=0, prepend=0), axis=1)  # type: ignore[no-any-return]  # an array
 
 
 def capacity(units: int, rng: np.random.Generator, steps: int = 3000) -> float:
@@ -76,11 +70,10 @@ def capacity(units: int, rng: np.random.Generator, steps: int = 3000) -> float:
     rnn.weight_hh_l0.data = nn.init.orthogonal((units, units), rng, gain=0.95)
     x = rng.uniform(-0.1, 0.1, (steps, 1, 1))
     with no_grad():
-        states = rnn(x)[0].data[3 * units :, 0]
+        columns = np.c_[rnn(x)[0].data[3 * units :, 0], np.ones(steps - 3 * units)]
     held = 0.0
     for k in range(2 * units):
         past = x[3 * units - k : steps - k, 0, 0]
-        columns = np.c_[states, np.ones(len(states))]
         error = past - columns @ np.linalg.lstsq(columns, past)[0]
         held += max(0.0, 1 - (error @ error / (len(past) - columns.shape[1])) / past.var())
     return held
@@ -100,19 +93,24 @@ def layers(rng: np.random.Generator) -> dict[str, nn.Recurrent]:
     }
 
 
+def last_output(layer: nn.Recurrent, x: Tensor, rng: np.random.Generator) -> Tensor:
+    """The output of the last step of ``x`` [T, B, F] in a random direction: what is to be differentiated."""
+    output: Tensor = (layer(x)[0][-1] * rng.normal(size=(B, H))).sum()
+    return output
+
+
 def gradient_by_lag(layer: nn.Recurrent, rng: np.random.Generator) -> Array:
-    """|d h_T / d x_{T-k}| for k = 0 .. 100 in a random direction of h, mean of the batch, over that of k = 0."""
+    """|d h_T / d x_{T-k}| for k = 0 .. 100, mean of the batch, over that of k = 0."""
     x = Tensor(rng.normal(size=(T, B, F)), requires_grad=True)
-    direction = rng.normal(size=(B, H))
-    (slope,) = gradients((layer(x)[0][-1] * direction).sum(), [x])
+    (slope,) = gradients(last_output(layer, x, rng), [x])
     norms: Array = np.linalg.norm(slope, axis=2).mean(axis=1)[::-1]
-    return norms[: LAGS[-1] + 1] / norms[0]  # type: ignore[no-any-return]  # of arrays
+    return norms[: LAGS[-1] + 1] / norms[0]  # type: ignore[no-any-return]  # an array
 
 
 def main(arguments: list[str] | None = None) -> None:
     """All four measurements."""
     parser = console.parser(__doc__, plot="the gradient by lag")
-    parser.add_argument("--graphs", metavar="DIR", type=Path, help="write the two graphs of four steps there, as SVG")
+    parser.add_argument("--graphs", metavar="DIR", type=Path, help="write the graphs of 1. and 4. there, as SVG")
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(options.seed)
 
@@ -123,9 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
         if options.graphs:
             console.save(draw(*outputs), options.graphs / f"{recurrence}_recurrence.svg")
 
-    print("\n2. How far h moves in each step, with an input at step 1 only")
-    cells = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
-    rows = [[name, *(f"{m:.3f}" for m in without_input(cell(F, H, rng=rng), rng))] for name, cell in cells.items()]
+    print("\n2. How far h goes in each step, with an input at step 1 only")
+    rows = [[name, *(f"{move:.3f}" for move in moves(layer, rng))] for name, layer in layers(rng).items()]
     console.table(["", *map(str, range(1, 9))], rows)
 
     print("3. Past inputs that a state holds (memory capacity; at most the number of units)")
@@ -136,6 +133,10 @@ def main(arguments: list[str] | None = None) -> None:
     curves = {name: gradient_by_lag(layer, rng) for name, layer in layers(rng).items()}
     rows = [[name, *(f"{curve[k]:.1g}" for k in LAGS)] for name, curve in curves.items()]
     console.table(["k", *map(str, LAGS)], rows)
+    if options.graphs:
+        x, compared = Tensor(rng.normal(size=(24, B, F))), list(layers(rng).items())[:3]
+        losses = {name.partition(",")[0]: last_output(layer, x, rng) for name, layer in compared}
+        console.save(gradient_strip(losses), options.graphs / "gradient.svg")
     if options.plot:
         figure, axes = console.figure("The gradient on its way back", "steps back", "share that is left")
         for name, curve in curves.items():

@@ -61,7 +61,7 @@ def test_a_graph_without_the_layout_program(monkeypatch: pytest.MonkeyPatch, tmp
         raise graphviz.ExecutableNotFound(["dot"])
 
     monkeypatch.setattr(graphviz.Digraph, "pipe", missing)
-    with pytest.raises(ImportError, match="the program dot is missing: install Graphviz"):
+    with pytest.raises(ImportError, match="make sure the Graphviz executables are on"):
         console.save(graphviz.Digraph(), tmp_path / "graph.svg")
 
 
