@@ -95,6 +95,7 @@ def scene_of(
         raise TypeError("draw: takes at least one tensor, as in draw(loss)")
     known(level, ("op", "cell", "layer"), "level")
     known(heat, ("grad",), "heat")
+    show = (show,) if isinstance(show, str) else show
     for what in show:
         known(what, ("value", "grad"), "show")
     graph = collect(outputs)
