@@ -143,6 +143,7 @@ class Op:
         """The error for an input that is no tensor, array or number."""
         names = [type(i).__name__ for i in inputs]
         advice = "make it a Tensor or an array" if isinstance(x, (list, tuple)) else "give a Tensor, array or number"
+        advice = getattr(x, "advice", advice)
         if isinstance(x, (list, tuple)) and any(type(i) is Tensor for i in x):
             advice = f"pass the tensors in it one by one, as in {self.name}(*xs), or join them with stack(*xs)"
         return TypeError(f"{self.name}({', '.join(names)}): an input is a {type(x).__name__}; {advice}")

@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, gradients, nn
+from tinygrad_rnn.op import Op
 from tinygrad_rnn.scan import Pure, run, scan
 from tinygrad_rnn.scan.planned import planned_step
 from tinygrad_rnn.tensor import Array
@@ -131,6 +132,27 @@ def test_two_threads_share_a_layer() -> None:
     for t in threads:
         t.join()
     assert not wrong
+
+
+def test_a_backward_in_the_midst_of_another_through_the_same_graph() -> None:
+    """As of two threads: what the first was handed out of the buffers is not touched by the second."""
+    x, again = inputs(0), np.cos(np.arange(T * B * F)).reshape(T, B, F)
+    held: list[Array] = []
+
+    def rule(g: Array, out: Array, x: Array) -> Array:
+        if not held:
+            held.append(g)
+            before = g.copy()
+            (other,) = gradients(outputs, [x2], again, retain_graph=True)
+            assert not np.array_equal(other, before)
+            np.testing.assert_array_equal(g, before)
+        return g
+
+    x2 = Op(lambda x: x.copy(), None, {"x": rule})(x)
+    _, outputs = scan(lambda h, x: ((h := tg.tanh(h + x)), h), Tensor(np.zeros((B, F))), (x2,), unroll=False)
+    (found,) = gradients(outputs, [x], np.ones((T, B, F)), retain_graph=True)
+    assert held
+    np.testing.assert_array_equal(found, gradients(outputs, [x], np.ones((T, B, F)))[0])
 
 
 def test_the_loop_allocates_nothing_large() -> None:

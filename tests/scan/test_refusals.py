@@ -30,6 +30,11 @@ ERRORS: list[tuple[Callable[..., Any], str]] = [
         r"the step detaches a tensor of shape \(4,\).*detach the inputs before the scan",
     ),
     (lambda h, x: (h, 3.0), r"a step returns tensors, .* there is a float"),
+    (lambda h, x: (h + np.random.default_rng().random(4), x), r"array of shape \(4,\) that is another one .* random"),
+    (
+        lambda h, x: (h * Tensor(np.tanh(np.asarray(h.data))), x),
+        r"array of shape \(4,\) .* value of a tensor \(.data\)",
+    ),
 ]
 
 
@@ -38,3 +43,16 @@ def test_steps_without_a_plan(step: Callable[..., Any], message: str) -> None:
     with pytest.raises(CannotPlan, match=message):
         scan(step, Tensor(np.zeros(4)), (Tensor(np.ones((3, 4)), True),), unroll=False)
     assert Tensor(1.0).item() == 1  # nothing stays switched
+
+
+def test_arrays_computed_from_data_are_no_operands() -> None:
+    with pytest.raises(TypeError, match=r"mul\(Tensor, Sample\): .* outside of the library from .* \(.data\), inside"):
+        scan(lambda h, x: (h * np.tanh(h.data), x), Tensor(np.zeros(4)), (Tensor(np.ones((3, 4))),), unroll=False)
+
+
+def test_constants_made_inside_a_step_are_no_matter() -> None:
+    def step(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        return h * np.arange(4.0) + Tensor(np.ones(4)) + x, h
+
+    last, _ = scan(step, Tensor(np.zeros(4)), (Tensor(np.ones((3, 4)), True),), unroll=False)
+    np.testing.assert_allclose(last.data, [2, 6, 14, 26])

@@ -11,6 +11,8 @@ built and dropped in, and an error or an interrupt in the middle loses nothing.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,11 +31,16 @@ MOST_RUNS = 4  # idle ones that a plan keeps
 
 
 class Loan:
-    """The buffers of a run, lent; they go back when nothing refers to this object any more."""
+    """The buffers of a run, lent; they go back when nothing refers to this object any more.
+
+    ``lock`` is held while the plan runs backward in them, and ``lent`` refers to the cotangents that were handed out.
+    """
 
     def __init__(self, planned: Planned, T: int) -> None:
         self.planned = planned
         self.run = planned.take(T)
+        self.lock = threading.Lock()
+        self.lent: list[weakref.ref[Lent]] = []
 
     def __del__(self) -> None:
         if hasattr(self, "run"):
@@ -44,7 +51,14 @@ class Loan:
 
     def lend(self, array: Array) -> Array:
         """``array``, one of the run's, in a form that keeps the loan as long as it is in use."""
-        return np.asarray(Lent(self, array.__array_interface__))
+        lent = Lent(self, array.__array_interface__)
+        self.lent.append(weakref.ref(lent))
+        return np.asarray(lent)
+
+    def free(self) -> bool:
+        """Whether none of the cotangents that were handed out is still in use."""
+        self.lent = [reference for reference in self.lent if reference() is not None]
+        return not self.lent
 
 
 class Lent:
@@ -86,24 +100,33 @@ def planned_scan_rule(g: Any, _out: Any, *inputs: Any, loan: Loan, reverse: bool
     if any(type(x) is Tensor for x in (g, *inputs)):
         return replayed(g, inputs, tape, pieces, reverse=reverse)
     parts = {p.number: g[p.start : p.stop].reshape(p.shape) for p in pieces}
-    d_y = parts.get(-1)
-    found = loan.run.backward(
-        d_y[::-1] if reverse and d_y is not None else d_y, [parts.get(k) for k in range(tape.states)]
-    )
-    own = tape.states + tape.xs
-    lent = [None if d is None else loan.lend(d) for d in found[:own]]
+    d_y, own = parts.get(-1), tape.states + tape.xs
+    with loan.lock:
+        if not loan.free():  # another backward through this graph is not done with its results: take other buffers
+            loan = Loan(loan.planned, loan.run.T)
+            run_forward(loan, inputs, reverse=reverse)
+        found = loan.run.backward(
+            d_y[::-1] if reverse and d_y is not None else d_y, [parts.get(k) for k in range(tape.states)]
+        )
+        lent = [None if d is None else loan.lend(d) for d in found[:own]]
     if reverse:
         lent[tape.states :] = [None if d is None else d[::-1] for d in lent[tape.states :]]
     return [*lent, *found[own:]]
 
 
+def run_forward(loan: Loan, inputs: Sequence[Any], *, reverse: bool) -> None:
+    """Run the plan forward in the buffers of ``loan``."""
+    tape = loan.planned.tape
+    n = tape.states + tape.xs
+    xs = [x[::-1] if reverse else x for x in inputs[tape.states : n]]
+    loan.run.forward(inputs[: tape.states], xs, inputs[n:])
+
+
 @op(planned_scan_rule)
 def planned_scan(*inputs: Any, loan: Loan, reverse: bool) -> Array:
     """All steps of a planned scan: (state, xs, invariants) to the flat array of its results."""
-    run, tape, pieces = loan.run, loan.planned.tape, loan.run.pieces
-    n = tape.states + tape.xs
-    xs = [x[::-1] if reverse else x for x in inputs[tape.states : n]]
-    run.forward(inputs[: tape.states], xs, inputs[n:])
+    run, pieces = loan.run, loan.run.pieces
+    run_forward(loan, inputs, reverse=reverse)
     if not pieces:
         return np.zeros(0)
     out = np.empty(pieces[-1].stop, np.result_type(*(p.dtype for p in pieces)))

@@ -11,6 +11,7 @@ import linecache
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from tinygrad_rnn.backward import Sums, walk
 from tinygrad_rnn.contributions import At, Rows
 from tinygrad_rnn.op import Op, thread
 from tinygrad_rnn.scan.unroll import pair
-from tinygrad_rnn.tensor import Array, Tensor, clock
+from tinygrad_rnn.tensor import Array, Tensor, clock, plain
 
 PACKAGE = str(Path(__file__).parent.parent)
 
@@ -74,6 +75,11 @@ class Tape(NamedTuple):
 
 class Sample(np.ndarray[Any, np.dtype[Any]]):
     """The array inside a stand-in. Operations may compute with it; a step may not ask for its numbers."""
+
+    advice = (
+        "it is computed outside of the library from the value of a tensor (.data), inside a step that is planned: "
+        "compute with the library's operations, or run it with unroll=True"
+    )
 
     def item(self, *_: Any) -> Any:
         """What ``bool(t)``, ``float(t)`` and ``t.item()`` come to."""
@@ -136,14 +142,37 @@ def record(
     handed = [Tensor(x.data, x.requires_grad) for x in shared]
     position = {id(x): k for k, x in enumerate(handed)}
     start = next(clock)
-    with tracing():
-        states = [stand_in(s.data, s.dtype.kind == "f") for s in state]
-        inputs = [stand_in(x.data[0, ...], x.requires_grad) for x in xs]
-        after, y = pair(step(rebuild(states), *inputs, *handed))
-    outputs = [*flat(after), y]
-    check(state, outputs)
-    tape, invariants = write_tape(states, inputs, outputs, start)
+
+    def run(nudge: float) -> tuple[Tape, list[Tensor | Array]]:
+        other: Callable[[Array], Array] = lambda a: a + a.dtype.type(nudge) if a.dtype.kind == "f" else a  # noqa: E731
+        with tracing():
+            states = [stand_in(other(s.data), s.dtype.kind == "f") for s in state]
+            inputs = [stand_in(other(x.data[0, ...]), x.requires_grad) for x in xs]
+            after, y = pair(step(rebuild(states), *inputs, *handed))
+        outputs = [*flat(after), y]
+        check(state, outputs)
+        return write_tape(states, inputs, outputs, start)
+
+    tape, invariants = run(0.0)
+    made = [x for x in invariants if type(x) is not Tensor or x.time > start]
+    if made:
+        with np.errstate(all="ignore"):
+            _, again = run(0.25)
+        check_pure(made, [x for x in again if type(x) is not Tensor or x.time > start])
     return tape, [position.get(id(x), x) for x in invariants]
+
+
+def check_pure(made: Sequence[Tensor | Array], again: Sequence[Tensor | Array]) -> None:
+    """Raise CannotPlan unless the arrays that a step made are the same when it is run on other values."""
+    for first, second in zip_longest(made, again):
+        a, b = (None if x is None else plain(x) for x in (first, second))
+        if a is None or b is None or a.shape != b.shape or not np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
+            raise CannotPlan(
+                f"scan: the step makes an array of shape {(a if a is not None else b).shape} that is another one each "
+                "time it is run: it draws random numbers, or computes outside of the library from the value of a "
+                "tensor (.data). With unroll=False it is run once, for all time steps: hand in what differs through "
+                "xs, compute with the library's operations, or run it with unroll=True"
+            )
 
 
 def write_tape(
