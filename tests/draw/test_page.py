@@ -123,6 +123,8 @@ const state = () => ({ focus: document.activeElement.id, lit: svg.classList.cont
 (async () => {
   outcome.found = nodes.every(Boolean) && edges.every(Boolean);
   outcome.named = nodes.every((n) => n.getAttribute("aria-label"));
+  fit();
+  showNear();
   nodes[NODE].firstElementChild.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
   await wait(100);
   outcome.hover = state();

@@ -162,6 +162,8 @@ class Colours:
         ]
         self.variables: dict[tuple[str, str], str] = {}  # by the colours in light and dark
         self.found: dict[tuple[str, str, str], str] = {}  # by what has it, the attribute in SVG, and the light colour
+        for name in light.frames:  # some programs fill a frame that has no ground of its own with that of the paper
+            self.found[f"frame {name}", "fill", light.palette.paper] = "none"
         for group, light_base, light_looks, dark_base, dark_looks in groups:
             for name, look in light_looks.items():
                 old, new = {**light_base, **look}, {**dark_base, **dark_looks[name]}
