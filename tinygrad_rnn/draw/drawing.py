@@ -26,10 +26,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """A ``graphviz.Digraph`` that is laid out by ``dot`` if that is on PATH, else by ``graphviz-pure``.
 
     Files are SVG unless ``format`` says otherwise: both programs write it, and every browser shows it. In a notebook
-    it is a picture; where that can't be made, a text that says why, and ``summary()``.
+    it is a picture; where that can't be made, a text that says why and what to do.
     """
-
-    summary: Callable[[], str] | None = None  # of what is drawn, in words
 
     def __init__(self, name: str | None = None, **options: Any) -> None:
         super().__init__(name, **{**options, "format": options.get("format") or "svg"})
@@ -55,8 +53,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         try:
             return super()._repr_mimebundle_(include, exclude, **options)  # type: ignore[no-any-return]
         except Exception as error:  # noqa: BLE001  an error here would hide the value of the cell
-            words = "" if self.summary is None else f"\n\n{self.summary()}"
-            return {"text/plain": f"{error}{words}"}
+            return {"text/plain": "\n".join([str(error), *getattr(error, "__notes__", [])])}
 
 
 def run(method: Callable[..., Any], *args: Any, **options: Any) -> Any:
