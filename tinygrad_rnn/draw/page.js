@@ -207,7 +207,7 @@ function told(node) {
   return [label.replaceAll("\n", " "), ...facts.map(([name, value]) => `${name} ${value}`)].join(", ");
 }
 
-function showTip(node) {
+function showTip(node, pointer = -Infinity) { // below or above the node; at a wide one, near the pointer
   const [label, facts] = data.nodes[node];
   const title = Object.assign(document.createElement("b"), { textContent: label.replaceAll("\n", " ") });
   const list = document.createElement("dl");
@@ -220,7 +220,8 @@ function showTip(node) {
   const [box, room, own] = [boxes[node], view.getBoundingClientRect(), tip.getBoundingClientRect()];
   const [top, bottom] = [room.top + y + scale * box.top - 8, room.top + y + scale * box.bottom + 8];
   const below = bottom + own.height < innerHeight;
-  tip.style.left = `${Math.max(4, Math.min(room.left + x + scale * box.left, innerWidth - own.width - 4))}px`;
+  const left = Math.max(4, room.left + x + scale * box.left, pointer - 80);
+  tip.style.left = `${Math.min(left, innerWidth - own.width - 4)}px`;
   tip.style.top = `${below ? bottom : Math.max(4, top - own.height)}px`;
 }
 
@@ -240,7 +241,7 @@ svg.addEventListener("pointerover", (event) => {
   clearTimeout(hovering);
   hovering = setTimeout(() => { // a pointer that only passes over lights nothing
     if (node === null) hideTip();
-    else showTip(node);
+    else showTip(node, event.clientX);
     if (pinned === null) highlight(node ?? focused);
   }, 60);
 });
@@ -408,5 +409,6 @@ const BUTTONS = {
   },
 };
 for (const [id, action] of Object.entries(BUTTONS)) document.getElementById(id).addEventListener("click", action);
+addEventListener("resize", () => place());
 slice();
 start();
