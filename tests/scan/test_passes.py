@@ -11,11 +11,13 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.scan.agreement import assert_agree, both_ways
-from tinygrad_rnn import Tensor, nn
-from tinygrad_rnn.scan import passes, plan, planned
+from tinygrad_rnn import Tensor, gradients, nn
+from tinygrad_rnn.op import thread
+from tinygrad_rnn.scan import passes, plan, planned, scan
 from tinygrad_rnn.scan.plan import Plan
 from tinygrad_rnn.scan.planned import samples_of
-from tinygrad_rnn.scan.trace import flat, record
+from tinygrad_rnn.scan.tape import flat
+from tinygrad_rnn.scan.trace import record
 
 T, B, F, H = 5, 3, 4, 6
 
@@ -24,8 +26,8 @@ def plan_of(step: Callable[..., Any], state: Tensor | tuple[Tensor, ...], *xs: T
     """The plan of a step whose state is a tensor or a tuple of tensors."""
     states = flat(state)
     rebuild = (lambda parts: parts[0]) if isinstance(state, Tensor) else tuple
-    tape, invariants = record(step, states, xs, (), rebuild)
-    return Plan(tape, samples_of(states, xs, invariants))
+    tape, outside = record(step, states, xs, (), rebuild)
+    return Plan(tape, samples_of(states, xs, outside.invariants(())))
 
 
 def plan_of_cell(cell: nn.Cell, batch: int = B) -> Plan:
@@ -71,6 +73,25 @@ def test_a_projection_inside_the_step_is_one_product_for_all_steps() -> None:
     found = plan_of(step, Tensor(np.ones((400, H), np.float32), True), Tensor(np.ones((T, 400, H), np.float32), True))
     products = [sum(v.fn is np.matmul for v in part) for program in (found.forward, found.backward) for part in program]
     assert products == [1, 1, 1, 1, 1, 1]
+
+
+def test_what_a_step_makes_of_outside_tensors_alone_is_recorded_once() -> None:
+    W = Tensor(np.eye(4), True)
+    seen: list[Tensor] = []
+
+    def step(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        normed = W / tg.sqrt((W * W).sum())
+        h = tg.tanh(h @ normed + x)
+        return h, h
+
+    with mock.patch.object(thread.recorder, "observers", (seen.append,)):
+        _, ys = scan(step, Tensor(np.ones((B, 4))), (Tensor(np.ones((T, B, 4))),), unroll=False)
+    names = [x.node.op.name for x in seen if x.node]
+    assert names == ["mul", "sum", "sqrt", "div", "planned_scan", "reshape", "getitem"]
+    loop = scan(step, Tensor(np.ones((B, 4))), (Tensor(np.ones((T, B, 4))),))[1]
+    firsts = [gradients((y * y).sum(), [W], create_graph=True)[0] for y in (ys, loop)]
+    seconds = [gradients((g * g).sum(), [W])[0] for g in firsts]
+    assert_agree([[f.data, s] for f, s in zip(firsts, seconds, strict=True)], 1e-12)
 
 
 CELLS: list[tuple[type[nn.Cell], dict[str, Any]]] = [

@@ -14,7 +14,7 @@ import tinygrad_rnn as tg
 from tests.scan.agreement import assert_agree, both_ways, cells, weighted
 from tinygrad_rnn import Tensor, gradients, nn
 from tinygrad_rnn.scan import scan
-from tinygrad_rnn.scan.trace import flat
+from tinygrad_rnn.scan.tape import flat
 
 T, B, F, H = 5, 3, 4, 6
 TOLERANCE: dict[Any, float] = {np.float64: 1e-12, np.float32: 2e-5}

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.scan import CannotPlan, Stepper
-from tinygrad_rnn.scan.trace import flat
+from tinygrad_rnn.scan.tape import flat
 
 V, H = 7, 5
 LAYERS = [nn.RNN(H, H, 2, rng=1), nn.LSTM(H, H, 2, rng=1), nn.GRU(H, H, 2, rng=1), nn.GRU(H, H, 2, unroll=False, rng=1)]

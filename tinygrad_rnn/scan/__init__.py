@@ -13,7 +13,7 @@ from typing import Any
 from tinygrad_rnn.op import thread
 from tinygrad_rnn.scan.planned import Pure, scan_planned
 from tinygrad_rnn.scan.stepper import Stepper
-from tinygrad_rnn.scan.trace import CannotPlan
+from tinygrad_rnn.scan.tape import CannotPlan
 from tinygrad_rnn.scan.unroll import scan_unrolled
 from tinygrad_rnn.tensor import Tensor
 

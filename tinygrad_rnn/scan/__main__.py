@@ -9,7 +9,8 @@ import numpy as np
 from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.scan.planned import samples_of
 from tinygrad_rnn.scan.show import show
-from tinygrad_rnn.scan.trace import flat, rebuilt, record
+from tinygrad_rnn.scan.tape import flat, rebuilt
+from tinygrad_rnn.scan.trace import record
 
 CELLS: dict[str, type[nn.Cell]] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
@@ -25,8 +26,8 @@ def text(cell: str, batch: int, features: int, hidden: int, *, passes: bool = Fa
         return state, flat(state)[0]
 
     states = flat(state)
-    tape, invariants = record(step, states, xs, (), lambda parts: rebuilt(state, iter(parts)))
-    return show(tape, samples_of(states, xs, invariants), passes=passes)
+    tape, outside = record(step, states, xs, (), lambda parts: rebuilt(state, iter(parts)))
+    return show(tape, samples_of(states, xs, outside.invariants(())), passes=passes)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -19,7 +19,8 @@ from tinygrad_rnn.scan.lift import liftable
 from tinygrad_rnn.scan.lower import Book, Value, as_value, closure
 from tinygrad_rnn.scan.passes import SMALL, joined, regrouped, waiting
 from tinygrad_rnn.scan.place import Layout, numbers
-from tinygrad_rnn.scan.trace import Tape, Trace, differentiate
+from tinygrad_rnn.scan.tape import Tape
+from tinygrad_rnn.scan.trace import Trace, differentiate
 from tinygrad_rnn.tensor import ARRAY, Array, Tensor
 
 

@@ -23,7 +23,8 @@ from tinygrad_rnn.op import op, thread
 from tinygrad_rnn.ops import astype, concatenate, getitem, reshape, stack
 from tinygrad_rnn.scan.plan import Plan
 from tinygrad_rnn.scan.run import Piece, Run
-from tinygrad_rnn.scan.trace import Tape, flat, rebuilt, record, replay
+from tinygrad_rnn.scan.tape import Outside, Tape, flat, rebuilt, replay
+from tinygrad_rnn.scan.trace import record
 from tinygrad_rnn.tensor import Array, Tensor, plain
 
 MOST_PLANS = 32  # kept for the functions of users; each has the buffers of a few runs
@@ -187,7 +188,7 @@ class Pure:
     def __init__(self, step: Callable[..., Any]) -> None:
         self.step = step
         self.plans = Plans()
-        self.known: dict[Any, tuple[Planned, list[Any], tuple[bool, ...]]] = {}
+        self.known: dict[Any, tuple[Planned, Outside, tuple[bool, ...]]] = {}
 
     def __call__(self, *args: Any) -> Any:
         """One step."""
@@ -238,17 +239,16 @@ def planned_step(
             tuple((s.shape, s.dtype, s.requires_grad) for s in (*states, *shared)),
         )
         if form in step.known:
-            planned, known, wanted = step.known[form]
-            invariants: list[Tensor | Array] = [shared[x] if type(x) is int else x for x in known]
-            if wanted == tuple(map(requires_grad, invariants)):
-                return planned, invariants
-    tape, known = record(step, states, xs, shared, lambda parts: rebuilt(state, iter(parts)))
-    invariants = [shared[x] if type(x) is int else x for x in known]
+            planned, outside, wanted = step.known[form]
+            if wanted == tuple(map(requires_grad, outside.tensors(shared))):
+                return planned, outside.invariants(shared)
+    tape, outside = record(step, states, xs, shared, lambda parts: rebuilt(state, iter(parts)))
+    invariants = outside.invariants(shared)
     if not thread.recorder.enabled or not any(map(requires_grad, [*states, *xs, *invariants])):
         tape = tape._replace(inputs=tuple(f._replace(requires_grad=False) for f in tape.inputs))
     planned = (step.plans if isinstance(step, Pure) else PLANS).of(tape, samples_of(states, xs, invariants))
     if isinstance(step, Pure):
-        step.known[form] = planned, known, tuple(map(requires_grad, invariants))
+        step.known[form] = planned, outside, tuple(map(requires_grad, outside.tensors(shared)))
     return planned, invariants
 
 

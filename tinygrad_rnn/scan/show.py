@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.scan.lower import Value, closure, item
 from tinygrad_rnn.scan.place import Place
 from tinygrad_rnn.scan.plan import Draft, Plan, Total, drafts
-from tinygrad_rnn.scan.trace import Tape
+from tinygrad_rnn.scan.tape import Tape
 from tinygrad_rnn.tensor import Array
 
 ROOMS = {

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.op import no_grad
 from tinygrad_rnn.scan.plan import Plan
 from tinygrad_rnn.scan.planned import samples_of
 from tinygrad_rnn.scan.run import Run
-from tinygrad_rnn.scan.trace import flat, rebuilt, record
+from tinygrad_rnn.scan.tape import flat, rebuilt
+from tinygrad_rnn.scan.trace import record
 from tinygrad_rnn.tensor import Array, Tensor, plain
 
 
@@ -41,7 +43,9 @@ class Stepper:
     def __init__(self, step: Callable[..., tuple[Any, Tensor]], state: Any, *xs: Any) -> None:
         states = [x if type(x) is Tensor else Tensor(x) for x in flat(state)]
         examples = [Tensor(np.asarray(plain(x))[None]) for x in xs]
-        tape, invariants = record(step, states, examples, (), lambda parts: rebuilt(state, iter(parts)))
+        tape, outside = record(step, states, examples, (), lambda parts: rebuilt(state, iter(parts)))
+        with no_grad():
+            invariants = outside.invariants(())
         tape = tape._replace(inputs=tuple(form._replace(requires_grad=False) for form in tape.inputs))
         self._run = Run(Plan(tape, samples_of(states, examples, invariants)), 1)
         self._run.prepare(invariants)

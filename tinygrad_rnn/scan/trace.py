@@ -1,8 +1,7 @@
-"""One step of a cell as plain data, and its derivative.
+"""Looking at one step of a cell: what it does, written down on a tape, and its derivative.
 
-``record`` runs the step once on stand-ins and writes down a *tape*: which operation was applied to which values. The
-tape is the step, as far as numbers go: it can be replayed on other tensors (``replay``), compared with another, and
-differentiated once for all time steps (``differentiate``), by the operations' own rules.
+``record`` runs the step once on stand-ins and writes down its tape; ``differentiate`` pulls cotangents back through it
+once for all time steps, by the operations' own rules.
 """
 
 from __future__ import annotations
@@ -19,58 +18,12 @@ import numpy as np
 
 from tinygrad_rnn.backward import Sums, walk
 from tinygrad_rnn.contributions import At, Rows
-from tinygrad_rnn.op import Op, thread
+from tinygrad_rnn.op import thread
+from tinygrad_rnn.scan.tape import Call, CannotPlan, Form, Outside, Ref, Tape, flat, replay
 from tinygrad_rnn.scan.unroll import pair
 from tinygrad_rnn.tensor import Array, Tensor, clock, plain
 
 PACKAGE = str(Path(__file__).parent.parent)
-
-
-class CannotPlan(TypeError):  # noqa: N818  it says what can't be done
-    """A step that has no plan: it looks at numbers, or its state changes form."""
-
-
-class Ref(int):
-    """The number of a value on a tape, as an operand of a call."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"%{int(self)}"
-
-
-class Form(NamedTuple):
-    """What is fixed about an input of a step, whatever its numbers."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    requires_grad: bool
-
-
-class Call(NamedTuple):
-    """One operation of the step; its operands are Refs and constants."""
-
-    op: Op
-    operands: tuple[Any, ...]
-    params: dict[str, Any]
-
-
-class Tape(NamedTuple):
-    """One step. Values are numbered: the inputs first (state, xs, invariants), then the result of each call.
-
-    ``outputs`` are the numbers of the state after the step and, last, of the output y.
-    """
-
-    inputs: tuple[Form, ...]
-    states: int
-    xs: int
-    calls: tuple[Call, ...]
-    outputs: tuple[int, ...]
-
-    def signature(self) -> tuple[Any, ...]:
-        """A key: equal for tapes that compute the same from inputs of the same form."""
-        calls = tuple((call.op, repr(call.operands), repr(call.params)) for call in self.calls)
-        return self.inputs, self.states, self.xs, calls, self.outputs
 
 
 class Sample(np.ndarray[Any, np.dtype[Any]]):
@@ -132,18 +85,16 @@ def record(
     xs: Sequence[Tensor],
     shared: Sequence[Tensor],
     rebuild: Callable[[list[Tensor]], Any],
-) -> tuple[Tape, list[Any]]:
+) -> tuple[Tape, Outside]:
     """Run ``step`` once, on stand-ins for ``state`` and for the first of each of ``xs`` [T, ...].
 
-    ``rebuild`` makes the state, as the step wants it, from a list of its tensors. Returns the tape and the invariants:
-    the tensors and arrays from outside that the step reads at every time step, in the order of their first use; one of
-    ``shared`` by its position there.
+    ``rebuild`` makes the state, as the step wants it, from a list of its tensors. Returns the tape, and where its
+    invariants come from: what the step reads at every time step and, computed once, what it makes of that alone.
     """
     handed = [Tensor(x.data, x.requires_grad) for x in shared]
-    position = {id(x): k for k, x in enumerate(handed)}
     start = next(clock)
 
-    def run(nudge: float) -> tuple[Tape, list[Tensor | Array]]:
+    def run(nudge: float) -> tuple[Tape, Outside]:
         other: Callable[[Array], Array] = lambda a: a + a.dtype.type(nudge) if a.dtype.kind == "f" else a  # noqa: E731
         with tracing():
             states = [stand_in(other(s.data), s.dtype.kind == "f") for s in state]
@@ -151,15 +102,19 @@ def record(
             after, y = pair(step(rebuild(states), *inputs, *handed))
         outputs = [*flat(after), y]
         check(state, outputs)
-        return write_tape(states, inputs, outputs, start)
+        return write_tape(states, inputs, outputs, handed, start)
 
-    tape, invariants = run(0.0)
-    made = [x for x in invariants if type(x) is not Tensor or x.time > start]
+    tape, outside = run(0.0)
+    made = made_anew(outside, start)
     if made:
         with np.errstate(all="ignore"):
-            _, again = run(0.25)
-        check_pure(made, [x for x in again if type(x) is not Tensor or x.time > start])
-    return tape, [position.get(id(x), x) for x in invariants]
+            check_pure(made, made_anew(run(0.25)[1], start))
+    return tape, outside
+
+
+def made_anew(outside: Outside, start: int) -> list[Tensor | Array]:
+    """The arrays among what a step reads that it made itself."""
+    return [x for x in outside.base if type(x) is np.ndarray or (type(x) is Tensor and x.time > start)]
 
 
 def check_pure(made: Sequence[Tensor | Array], again: Sequence[Tensor | Array]) -> None:
@@ -168,7 +123,7 @@ def check_pure(made: Sequence[Tensor | Array], again: Sequence[Tensor | Array]) 
         a, b = (None if x is None else plain(x) for x in (first, second))
         if a is None or b is None or a.shape != b.shape or not np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
             raise CannotPlan(
-                f"scan: the step makes an array of shape {(a if a is not None else b).shape} that is another one each "
+                f"scan: the step makes an array of shape {np.shape(b if a is None else a)} that is another one each "
                 "time it is run: it draws random numbers, or computes outside of the library from the value of a "
                 "tensor (.data). With unroll=False it is run once, for all time steps: hand in what differs through "
                 "xs, compute with the library's operations, or run it with unroll=True"
@@ -176,62 +131,63 @@ def check_pure(made: Sequence[Tensor | Array], again: Sequence[Tensor | Array]) 
 
 
 def write_tape(
-    states: list[Tensor], xs: list[Tensor], outputs: list[Tensor], start: int
-) -> tuple[Tape, list[Tensor | Array]]:
-    """The tape of what led from ``states`` and ``xs`` to ``outputs``; what is older than ``start`` is invariant."""
+    states: list[Tensor], xs: list[Tensor], outputs: list[Tensor], handed: Sequence[Tensor], start: int
+) -> tuple[Tape, Outside]:
+    """The tape of what led from ``states`` and ``xs`` to ``outputs``; what is older than ``start`` is invariant.
+
+    ``handed`` are the tensors that the step was handed as shared ones.
+    """
     own = [*states, *xs]
-    seen: dict[int, Any] = {id(x): x for x in [*own, *outputs]}
+    made, base = looked_through(own, outputs, start)
+    fixed = {id(x) for x in base}
+    for x in made:
+        if all(id(i) in fixed for i in operands_of(x)):
+            fixed.add(id(x))
+    steps = [x for x in made if id(x) not in fixed]
+    read = {id(i) for x in [*steps] for i in operands_of(x)} | {id(o) for o in outputs}
+    outer = [*base, *(x for x in made if id(x) in fixed)]
+    invariants = [x for x in outer if id(x) in read]
+    forms = [Form(x.shape, x.dtype, type(x) is Tensor and x.requires_grad) for x in [*own, *invariants]]
+    number = {id(x): Ref(i) for i, x in enumerate([*own, *invariants, *steps])}
+    results = tuple(int(number[id(o)]) for o in outputs)
+    tape = Tape(tuple(forms), len(states), len(xs), calls_of(steps, number), results)
+    position, place = {id(x): k for k, x in enumerate(handed)}, {id(x): Ref(i) for i, x in enumerate(outer)}
+    picks = tuple(int(place[id(x)]) for x in invariants)
+    return tape, Outside(tuple(position.get(id(x), x) for x in base), calls_of(outer[len(base) :], place), picks)
+
+
+def looked_through(own: list[Tensor], outputs: list[Tensor], start: int) -> tuple[list[Tensor], list[Tensor | Array]]:
+    """What the step made, in order, and what it read that is neither ``own`` nor made, in the order of first use."""
+    seen: dict[int, Any] = {id(x): x for x in own}
     made: list[Tensor] = []
-    invariants: dict[int, Tensor | Array] = {}
-    for x in (order := list(dict((id(o), o) for o in outputs).values())):  # noqa: C402  which grows meanwhile
-        if any(x is o for o in own):
+    base: list[Tensor | Array] = []
+    order: list[Any] = list(outputs)
+    for x in order:  # which grows meanwhile
+        if id(x) in seen:
             continue
-        node = x._made if type(x) is Tensor and x.time > start else None  # noqa: SLF001  a node is plain data
-        if node is None:
-            if type(getattr(x, "_data", None)) is Sample:
-                raise CannotPlan(
-                    f"scan: the step detaches a tensor of shape {x.shape}. With unroll=False every value inside the "
-                    "step carries its gradient: detach the inputs before the scan, or run it with unroll=True"
-                )
-            invariants[id(x)] = x
-            continue
-        made.append(x)
-        for operand in node[1]:
-            if type(operand) in {Tensor, np.ndarray} and id(operand) not in seen:
-                seen[id(operand)] = operand
-                order.append(operand)
-    made.sort(key=lambda x: x.time)
-    known = [*own, *invariants.values(), *made]
-    number = {id(x): Ref(i) for i, x in enumerate(known)}
-    calls = tuple(
-        Call(op, tuple(number.get(id(x), x) for x in operands), params)
-        for op, operands, params, _ in (x._made for x in made if x._made is not None)  # noqa: SLF001
-    )
-    forms = tuple(
-        Form(x.shape, x.dtype, type(x) is Tensor and x.requires_grad) for x in known[: len(own) + len(invariants)]
-    )
-    tape = Tape(forms, len(states), len(xs), calls, tuple(int(number[id(o)]) for o in outputs))
-    return tape, list(invariants.values())
+        seen[id(x)] = x
+        if type(x) is Tensor and x.time > start and x._made is not None:  # noqa: SLF001  a node is plain data
+            made.append(x)
+            order += operands_of(x)
+        elif type(getattr(x, "_data", None)) is Sample:
+            raise CannotPlan(
+                f"scan: the step detaches a tensor of shape {x.shape}. With unroll=False every value inside the "
+                "step carries its gradient: detach the inputs before the scan, or run it with unroll=True"
+            )
+        else:
+            base.append(x)
+    return sorted(made, key=lambda x: x.time), base
 
 
-def flat(state: Any) -> list[Tensor]:
-    """The tensors in a state: one, or any nesting of tuples, lists and dictionaries."""
-    if isinstance(state, dict):
-        return [x for part in state.values() for x in flat(part)]
-    if isinstance(state, (tuple, list)):
-        return [x for part in state for x in flat(part)]
-    return [state]
+def operands_of(x: Tensor) -> list[Tensor | Array]:
+    """The tensors and arrays that ``x`` was made from."""
+    return [i for i in x._made[1] if type(i) in {Tensor, np.ndarray}] if x._made else []  # noqa: SLF001
 
 
-def rebuilt(form: Any, parts: Iterator[Tensor]) -> Any:
-    """A state nested as ``form`` is, of the tensors that come from ``parts``."""
-    if isinstance(form, dict):
-        return {key: rebuilt(part, parts) for key, part in form.items()}
-    if isinstance(form, tuple) and hasattr(form, "_fields"):
-        return type(form)(*(rebuilt(part, parts) for part in form))
-    if isinstance(form, (tuple, list)):
-        return type(form)(rebuilt(part, parts) for part in form)
-    return next(parts)
+def calls_of(made: Sequence[Any], number: dict[int, Ref]) -> tuple[Call, ...]:
+    """The operations that made ``made``, with the numbers of their operands."""
+    nodes = [x._made for x in made]  # noqa: SLF001
+    return tuple(Call(op, tuple(number.get(id(x), x) for x in operands), params) for op, operands, params, _ in nodes)
 
 
 def check(before: Sequence[Tensor], outputs: Sequence[Any]) -> None:
@@ -249,14 +205,6 @@ def check(before: Sequence[Tensor], outputs: Sequence[Any]) -> None:
                 "step. With unroll=False all steps share one form: start from a state of the shape and dtype that the "
                 "step returns, or run it with unroll=True"
             )
-
-
-def replay(tape: Tape, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """One step on other inputs (state, xs, invariants): the state after it and, last, y."""
-    values: list[Any] = list(inputs)
-    for op, operands, params in tape.calls:
-        values.append(op(*[values[x] if type(x) is Ref else x for x in operands], **params))
-    return [values[i] for i in tape.outputs]
 
 
 class Trace(NamedTuple):
