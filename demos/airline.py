@@ -131,7 +131,8 @@ def main(arguments: list[str] | None = None) -> None:
             predictions[layer].append(fit(cut, layer, epochs, seed))
         sizes = f"{cut.train} for training, {len(cut.y) - cut.train} after them"
         print(f"windows of {window} months: {sizes}; {epochs:,} epochs, {SEEDS} seeds")
-        header = ["", "training MSE", "beat persistence", "PyTorch", "RMSE after", "beat persistence"]
+        print("better: how many of them beat persistence")
+        header = ["", "training MSE", "better", "PyTorch", "RMSE after", "better"]
         console.table(header, rows(cut, predictions, PYTORCH if window == 8 and options.full else {}))
         if options.plot and window == 8:
             console.save(picture(cut, predictions), options.plot)

@@ -75,12 +75,13 @@ def progress(items: Iterable[Item], label: str) -> Iterable[Item]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print ``rows`` under ``header``: the first column flush left, the others flush right."""
-    lines = [header, *rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    for line in lines:
-        first, *others = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        print("  ".join([first.strip().ljust(widths[0]), *others]).rstrip())
+    """Print ``rows`` under ``header``: columns of numbers, all but the first, are flush right, others flush left."""
+    columns = list(zip(header, *rows, strict=True))
+    for k, (head, *cells) in enumerate(columns):
+        width, numbers = max(map(len, (head, *cells))), k > 0 and all(cell[:1] in "0123456789.-" for cell in cells)
+        columns[k] = tuple(cell.rjust(width) if numbers else cell.ljust(width) for cell in (head, *cells))
+    for line in zip(*columns, strict=True):
+        print("  ".join(line).rstrip())
     print()
 
 
@@ -103,7 +104,10 @@ def save(picture: Figure | graphviz.Digraph, file: Path) -> None:
     """Write a figure or a graph to ``file``."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if hasattr(picture, "savefig"):
-        picture.savefig(file, dpi=150)
+        from matplotlib import rc_context
+
+        with rc_context({"svg.hashsalt": "tinygrad_rnn"}):  # the same file in each run
+            picture.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
     else:
         file.write_bytes(rendered(picture, file.suffix[1:]))
     print(f"wrote {file}")

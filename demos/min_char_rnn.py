@@ -107,9 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     vocabulary = text.Vocabulary.from_text(content)
     ids, V = vocabulary.encode(content), len(vocabulary)
     print(f"tiny Shakespeare, {len(ids):,} characters, {V} distinct")
-    print(
-        f"char-rnn by default, two LSTM layers of 128, has {char_rnn_parameters(V):,} parameters (published: 240,321)"
-    )
+    print(f"char-rnn's two LSTM layers of 128: {char_rnn_parameters(V):,} parameters (published: 240,321)\n")
     model = MinCharRNN(V, options.seed)
     iterations = 20_000 if options.full else 1000
     losses = train(model, ids, V)

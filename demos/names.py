@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from demos import console  # isort: split
@@ -131,11 +132,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     ladder = [judged(t, write(model, 500, t, rng), set(learned), set(every)) for t in TEMPERATURES]
     print(f"500 names at each temperature, in percent (published, of 8,000 names: {PUBLISHED} % new)")
-    rows = [
-        [f"{w.temperature:g}", f"{w.new:.0f}", f"{w.real:.0f}", f"{w.different:.0f}", " ".join(w.names[:5])]
-        for w in ladder
-    ]
-    console.table(["temperature", "new", "and on the list", "different", "such as"], rows)
+    rows = []
+    for w in ladder:
+        shares = [f"{share:.0f}" for share in (w.new, w.real, w.different)]
+        rows.append([f"{w.temperature:g}", *shares, shorten(" ".join(w.names), 37, placeholder="")])
+    console.table(["temperature", "new", "on the list", "different", "such as"], rows)
     if options.plot:
         console.save(picture(ladder), options.plot)
 

@@ -138,9 +138,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(textwrap.fill(first, 76, initial_indent="   ", subsequent_indent="   "))
     print(f"   {'The same' if first == again else 'Another text'} the second time.\n")
 
-    print(f"3. What follows {PROMPT!r}, in percent: the model's distribution, and {DRAWS:,} draws from it")
+    print(f"3. What follows {PROMPT!r}, in percent: as the model says, and in {DRAWS:,} draws")
     frequencies(model, rng)
-    print("4. By temperature; of the words, those that the learned text has, and those that differ from each other")
+    print("4. By temperature: words that the text knows, and words that are different\n")
     ladder(model, set(WORD.findall(content)), rng)
     if options.plot:
         plot(model, options.plot)

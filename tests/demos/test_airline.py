@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from demos import airline
+from tests.demos.printed import printed
 
 
 def test_the_baselines_are_those_of_the_series() -> None:
@@ -25,10 +26,10 @@ def test_every_network_fits_the_past_better_than_persistence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     airline.main(["--plot", str(tmp_path / "airline.png")])
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed(capsys).splitlines()
     assert lines[0] == "windows of 8 months: 108 for training, 28 after them; 1,000 epochs, 5 seeds"
-    assert lines[2].split() == ["persistence", "0.00283", "53"]
-    for line, layer in zip(lines[4:7], airline.LAYERS, strict=True):
+    assert lines[3].split() == ["persistence", "0.00283", "53"]
+    for line, layer in zip(lines[5:8], airline.LAYERS, strict=True):
         name, training, *wins = line.split()[:5]
         assert name == layer
         assert wins == ["5", "of", "5"]

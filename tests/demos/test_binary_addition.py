@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from demos import binary_addition
+from tests.demos.printed import printed
 
 
 def test_the_ten_published_errors() -> None:
@@ -25,7 +26,7 @@ def test_the_table_has_both(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     right, wrong = binary_addition.Sum(81, 0, 81, 0.5), binary_addition.Sum(9, 60, 1, 3.5)
     monkeypatch.setattr(binary_addition, "train", lambda seed: [wrong] * 6000 + [right] * 4000)
     binary_addition.main([])
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed(capsys).splitlines()
     assert lines[1].split() == ["0", "3.50000000", "3.45638663", "9", "+", "60", "=", "1", "wrong"]
     assert lines[7].split() == ["6000", "0.50000000", "0.57691441", "81", "+", "0", "=", "81"]
     assert lines[-1] == "100.0 % of the last 1000 sums are right"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from demos import hello
+from tests.demos.printed import printed
 from tinygrad_rnn.draw.graph import Leaf, collect
 
 
@@ -43,7 +44,7 @@ def test_the_demo_prints_the_figure_and_draws_it(
 ) -> None:
     monkeypatch.setattr(graphviz.Digraph, "pipe", lambda graph, **form: f"{form} {graph.name}".encode())
     hello.main(["--plot", str(tmp_path / "hello.svg")])
-    out = capsys.readouterr().out
+    out = printed(capsys)
     assert (tmp_path / "hello.svg").read_bytes() == b"{'format': 'svg'} computation graph"
     assert [line.split()[8] for line in out.splitlines()[7:11]] == list("ello")
     assert all(float(line.split()[9]) > 0.95 for line in out.splitlines()[7:11])

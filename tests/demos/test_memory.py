@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from demos import memory
+from tests.demos.printed import printed
 
 
 def test_hidden_recurrence_reaches_all_inputs_and_input_recurrence_the_last_two() -> None:
@@ -50,7 +51,7 @@ def test_the_demo_prints_and_draws(
 ) -> None:
     monkeypatch.setattr(graphviz.Digraph, "pipe", lambda graph, **form: f"{form} {graph.name}".encode())
     memory.main(["--seed", "3", "--plot", str(tmp_path / "plot.svg"), "--graphs", str(tmp_path)])
-    out = capsys.readouterr().out
+    out = printed(capsys)
     assert "hidden recurrence  x1 x2 x3 x4\n" in out
     assert "input recurrence  x3 x4\n" in out
     assert "<svg" in (tmp_path / "plot.svg").read_text(encoding="utf-8")

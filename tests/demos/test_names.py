@@ -9,6 +9,7 @@ import pytest
 
 from demos import names
 from demos.char_lm import CharLM
+from tests.demos.printed import printed
 from tinygrad_rnn import text
 from tinygrad_rnn.text import IGNORE
 
@@ -30,7 +31,7 @@ def test_what_is_said_of_names() -> None:
 
 def test_most_of_what_is_written_is_new(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     names.main(["--plot", str(tmp_path / "names.svg")])
-    lines = capsys.readouterr().out.splitlines()
+    lines = printed(capsys).splitlines()
     assert lines[0] == "8,000 names learned from, 2,000 others scored, per character:"
     ours, counted = (float(line.split()[3]) for line in lines[2:4])
     assert ours < 2.15 < counted < 2.25

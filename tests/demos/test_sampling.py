@@ -10,6 +10,7 @@ import pytest
 
 from demos import char_lm, sampling
 from tests.demos.char_lm_runs import train
+from tests.demos.printed import printed
 from tinygrad_rnn.text import Vocabulary, perplexity
 
 
@@ -30,7 +31,7 @@ def test_chi_square_tells_right_draws_from_wrong_ones() -> None:
 
 def test_the_four_points(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     sampling.main(["--plot", str(tmp_path / "temperatures.svg")])
-    out = capsys.readouterr().out
+    out = printed(capsys)
     V = int(re.findall(r"of V = (\d+)", out)[0])
     perplexities = dict(re.findall(r"^(uniform|this model) .* ([\d.]+)$", out, re.MULTILINE))
     assert float(perplexities["uniform"]) == V

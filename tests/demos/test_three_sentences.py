@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from demos import three_sentences
+from tests.demos.printed import printed
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -22,7 +23,7 @@ def test_greedy_continuation_is_the_sentence_each_time(seed: int) -> None:
 
 def test_the_demo_draws_other_texts_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     three_sentences.main(["--plot", str(tmp_path / "expected.png")])
-    out = capsys.readouterr().out
+    out = printed(capsys)
     assert "greedy from 'good': 'good i am fine ', and again 'good i am fine '\n" in out
     different = [int(line.split(", ")[1].split()[0]) for line in out.splitlines() if line.startswith("100 draws")]
     assert len(different) == 3
