@@ -2,7 +2,7 @@
 
     python demos/make_readme_picture.py [FILE]
 
-FILE ends in .svg or .png; without it, the README's own file is written. Needs the program dot (graphviz.org).
+FILE ends in .svg or .png; without it, the README's own file is written. Needs dot or graphviz-pure.
 """
 
 import argparse
@@ -33,8 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"{file}: the name must end in .svg or .png")
     try:
         data = picture().pipe(format=file.suffix[1:])
-    except graphviz.ExecutableNotFound:
-        parser.error("the program dot is missing: install Graphviz (apt install graphviz, brew install graphviz)")
+    except graphviz.ExecutableNotFound as error:
+        parser.error(str(error))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
     print(f"wrote {file}")

@@ -90,6 +90,8 @@ def matches(one: Graph, two: Graph) -> Matches:
 
 def blocks(left: Sequence[str], right: Sequence[str]) -> list[Match]:
     """Runs that two sequences share, in order: (start in the first, start in the second, length)."""
+    if left == right:
+        return [Match(0, 0, len(left))]
     return SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
 
 
