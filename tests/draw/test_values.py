@@ -17,7 +17,7 @@ def hello() -> tuple[list[Tensor], list[Tensor], Tensor]:
 
 def test_hello_has_its_numbers_at_every_letter() -> None:
     scores, states, loss = hello()
-    scene, found = scene_of(loss, level="cell", show=("value", "grad")), flow(loss)
+    scene, found = scene_of(loss, level="cell", show=("shape", "value", "grad")), flow(loss)
     gradient = {id(thing): g for thing, g in zip(found.things, found.gradients, strict=True) if g is not None}
     marks = scene.marks_of()
     position = {id(thing): i for i, thing in enumerate(found.things)}
@@ -32,7 +32,7 @@ def test_hello_has_its_numbers_at_every_letter() -> None:
 
 def test_operations_show_their_results_and_parameters_only_few_numbers() -> None:
     _, states, loss = hello()
-    scene = scene_of(loss, level="op", show=("value",))
+    scene = scene_of(loss, level="op", show=("shape", "value"))
     weights = [mark.lines for mark in scene.marks.values() if mark.family == "parameter"]
     assert set(weights) == {("W_hh", "3×3"), ("W_xh", "3×4"), ("W_hy", "4×3")}
     tanhs = [mark.lines[-1] for mark in scene.marks.values() if mark.lines[0] == "tanh"]
@@ -42,20 +42,20 @@ def test_operations_show_their_results_and_parameters_only_few_numbers() -> None
 
 def test_values_alone_need_no_scalar() -> None:
     x = Tensor([1.5, 2.5], requires_grad=True)
-    assert [mark.lines[-1] for mark in scene_of(x * x, x + 1.0, show=("value",)).marks.values()].count("2.25 6.25") == 1
+    assert [mark.lines[-1] for mark in scene_of(x * x, x + 1.0, show=("shape", "value")).marks.values()].count("2.25 6.25") == 1
 
 
 def test_large_arrays_show_nothing() -> None:
     outputs, _ = nn.RNN(8, 16, rng=0)(Tensor(np.ones((2, 3, 8), np.float32)))
     loss = outputs.sum()
-    plain, noted = scene_of(loss), scene_of(loss, show=("value", "grad"))
+    plain, noted = scene_of(loss), scene_of(loss, show=("shape", "value", "grad"))
     changed = [mark.lines for name, mark in noted.marks.items() if mark.lines != plain.marks[name].lines]
     assert [lines[0] for lines in changed] == ["Σ"]
 
 
 @pytest.mark.parametrize("level", ["op", "cell", "layer"])
 def test_boxes_are_as_large_as_their_lines(level: str) -> None:
-    scene = scene_of(lstm(2), level=level, show=("value", "grad"), heat="grad")  # type: ignore[arg-type]
+    scene = scene_of(lstm(2), level=level, show=("shape", "value", "grad"), heat="grad")  # type: ignore[arg-type]
     for mark in scene.marks.values():
         assert mark.box is not None
         assert mark.box.height >= 11 * len(mark.lines)
@@ -71,5 +71,5 @@ def test_rows() -> None:
 
 
 def test_show_names_what_it_knows() -> None:
-    with pytest.raises(ValueError, match="draw: show is one of value, grad, not 'valeu'; did you mean 'value'"):
+    with pytest.raises(ValueError, match="draw: show is one of shape, dtype, value, grad, not 'valeu'; did you mean 'value'"):
         scene_of(doubled(), show=("valeu",))

@@ -68,7 +68,7 @@ class Board:
     """The places of everything and the routes of all lines, from tiles, items between them, and what connects them.
 
     ``tiles`` has one for each lane and column where there is anything; a lane with direction -1 runs from right to
-    left, and its tiles are mirrored. ``margins`` are widths to be kept free in the aisles.
+    left, and its tiles are mirrored. ``margins`` are widths to be kept free in the aisles, and ``left`` left of all.
     """
 
     def __init__(
@@ -76,14 +76,16 @@ class Board:
         tiles: Mapping[tuple[int, int], Tile],
         directions: Sequence[int],
         columns: int,
+        *,
         shelves: Mapping[int, list[Shelf]],
         cables: Sequence[Cable],
         margins: Mapping[int, float],
+        left: float,
     ) -> None:
         self.tiles, self.directions, self.columns = tiles, directions, columns
         self.lanes = len(directions)
         self.cables = cables
-        self.margins = margins
+        self.margins, self.left = margins, left
         self.shelf = {s.item: s for found in shelves.values() for s in found}
         self.gap_of = {s.item: k for k, found in shelves.items() for s in found}
         self.gaps = [Gap() for _ in range(self.lanes + 1)]
@@ -150,7 +152,7 @@ class Board:
 
     def put_columns(self) -> None:
         """The left edge of each column."""
-        self.x, x = [], 0.0
+        self.x, x = [], self.left
         for c, width in enumerate(self.column_width):
             x += self.aisle[c]
             self.x.append(x)
@@ -188,15 +190,16 @@ class Board:
                     if s.column is None and len(s.ends) > 1:
                         left, right = min(s.ends) - OVERHANG, max(s.ends) + OVERHANG
                         s.x, s.width = (left + right) / 2, max(right - left, s.block.width)
-        for _ in range(4):
-            for gap in self.gaps:
-                for row in gap.rows:
-                    for s in row:
-                        if not s.ends:
-                            others = [self.shelf[e.item].x for c in self.feeds.get(s.item, [])
-                                      for e in (c.source, c.target) if e.item not in {s.item, -1}]  # fmt: skip
-                            s.x = mean(others) if others else s.x
-                    apart(row)
+        rows = [row for gap in self.gaps for row in gap.rows]
+        for upwards in (True, False):  # above what feeds it; what nothing feeds, under what it feeds
+            for row in rows if upwards else reversed(rows):
+                for s in row:
+                    near = [(c.source if upwards else c.target).item for c in self.feeds.get(s.item, [])]
+                    near = [item for item in near if item not in {s.item, -1}]
+                    fed = any(c.target.item == s.item for c in self.feeds.get(s.item, []))
+                    if near and not s.ends and (upwards or not fed):
+                        s.x = mean([self.shelf[item].x for item in near])
+                apart(row)
 
     def fill_gaps(self) -> None:
         """The nets of the channels in gaps."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinygrad_rnn.draw.graph import Graph, Leaf, Operation
 from tinygrad_rnn.draw.layout import keep_apart, outer, steps_between
 from tinygrad_rnn.draw.scene import Frame, Line, Mark, Scene
-from tinygrad_rnn.draw.style import family, label, tooltip
+from tinygrad_rnn.draw.wording import Wording
 from tinygrad_rnn.op import describe
 from tinygrad_rnn.tensor import Scope
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 Key: TypeAlias = tuple[int, Scope | int | None]  # position in the graph; for a leaf also the scope or the use it serves
 
-Note: TypeAlias = Callable[[Sequence[int]], tuple[str, ...]]  # lines below the label of a mark for these positions
 
 MOST_USES = 3  # of one leaf in one scope, before it is drawn anew at each use
 
@@ -42,16 +40,11 @@ class Names:
         return f"{base} #{self.used[base]}"  # no base contains '#', so no two names are equal
 
 
-def no_notes(_positions: Sequence[int]) -> tuple[str, ...]:
-    """Nothing beyond the label."""
-    return ()
-
-
 class Flat:
     """The scene of one graph in the making."""
 
-    def __init__(self, graph: Graph, theme: Theme, notes: Note = no_notes) -> None:
-        self.graph, self.scene, self.unique, self.notes = graph, Scene(graph, theme), Names(), notes
+    def __init__(self, graph: Graph, theme: Theme, wording: Wording) -> None:
+        self.graph, self.scene, self.unique, self.wording = graph, Scene(graph, theme), Names(), wording
         self.uses = Counter((source, op.scope) for _, op in graph.operations() for source in set(op.inputs))
         self.drawn: dict[Key, str] = {}  # the names of marks
 
@@ -91,16 +84,15 @@ class Flat:
         """Draw what is at ``position`` inside ``scope``; returns its name."""
         node = self.graph.nodes[position]
         name = self.unique(scope, node.name or node.kind if isinstance(node, Leaf) else node.op)
-        inputs = [] if isinstance(node, Leaf) else [self.graph.nodes[i] for i in node.inputs]
         for around in outer(scope):
             if around not in self.scene.frames:
                 part = around[-1]
                 step = isinstance(part, int)
                 title, kind = f"t = {part}" if step else str(part), "step" if step else "module"
                 self.scene.frames[around] = Frame(self.unique(around, ""), title, kind, around, describe(around))  # type: ignore[arg-type]
-        lines = (*label(node, inputs), *self.notes((position,)))
+        lines, family, about = self.wording.node(position)
         emphasis = position in self.graph.outputs
-        self.scene.add(Mark(name, lines, family(node), (position,), scope, tooltip(node), emphasis))
+        self.scene.add(Mark(name, lines, family, (position,), scope, about, emphasis))
         return name
 
     def line(self, tail: str, head: str, recorded: tuple[int, int]) -> Line:

@@ -56,6 +56,11 @@ class Graph:
         """The operations with their positions."""
         return [(i, node) for i, node in enumerate(self.nodes) if isinstance(node, Operation)]
 
+    def inputs(self, position: int) -> tuple[int, ...]:
+        """The inputs of what is at a position; a leaf has none."""
+        node = self.nodes[position]
+        return node.inputs if isinstance(node, Operation) else ()
+
     def edges(self) -> list[tuple[int, int]]:
         """(input, operation) for every recorded input, one used twice listed twice."""
         return [(source, i) for i, operation in self.operations() for source in operation.inputs]

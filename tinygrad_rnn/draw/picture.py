@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.draw.both import both
 from tinygrad_rnn.draw.engine import load_graphviz
-from tinygrad_rnn.draw.flat import Flat, Note, no_notes
+from tinygrad_rnn.draw.flat import Flat
+from tinygrad_rnn.draw.fold import Column, columns
 from tinygrad_rnn.draw.flow import Flow, check_unrolled, flow
-from tinygrad_rnn.draw.graph import Graph, collect
+from tinygrad_rnn.draw.graph import collect
 from tinygrad_rnn.draw.heat import heat as heated
-from tinygrad_rnn.draw.lanes import Lanes, Time, lanes_of
-from tinygrad_rnn.draw.project import Column, Level, project, runs
+from tinygrad_rnn.draw.lanes import lanes_of
+from tinygrad_rnn.draw.project import Level, project
 from tinygrad_rnn.draw.scene import Scene, write
 from tinygrad_rnn.draw.theme import Theme, chosen
 from tinygrad_rnn.draw.tiled import Tiled
 from tinygrad_rnn.draw.values import Notes
+from tinygrad_rnn.draw.wording import Wording, no_notes
 from tinygrad_rnn.tensor import Tensor, closest
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 MOST_NODES = 3000  # that have no time step: more than can be arranged in reasonable time, or than an eye takes in
 MOST_OPERATIONS = 200  # that are shown one by one, unless asked for
 MOST_COLUMNS = 8  # of cells, before those in the middle are folded
-FIRST, LAST = 3, 2  # steps that stay, where others are folded
 
 
 def draw(
@@ -34,7 +35,7 @@ def draw(
     fold: bool | None = None,
     steps: range | slice | None = None,
     theme: str = "light",
-    show: Sequence[str] = (),
+    show: Sequence[str] = ("shape",),
     heat: str | None = None,
     backward: bool = False,
 ) -> graphviz.Digraph:
@@ -51,8 +52,8 @@ def draw(
                Without: only cells, from 9 steps on.
     ``steps``  a range or slice of time steps to be drawn one by one; the others are folded.
     ``theme``  ``"light"``, ``"dark"``, or ``"print"`` in greys.
-    ``show``   what also stands on nodes, any of ``"value"`` and ``"grad"``: the numbers of arrays that have few, and
-               behind ∂ the gradient of the loss there.
+    ``show``   what stands on nodes: any of ``"shape"`` and ``"dtype"`` (where they are new), ``"value"`` (the numbers
+               of arrays that have few) and ``"grad"`` (the same of the gradient of the loss there, behind ∂).
     ``heat``   ``"grad"`` colours nodes and draws lines by the norm of the gradient of the loss, on one logarithmic
                scale, and prints it.
     ``backward``  True draws the backward graph as well: a rule for each operation with its formula, a gradient for
@@ -62,7 +63,7 @@ def draw(
 
     Time runs from left to right, and layers are stacked from the bottom to the top; what has no time step is a bar
     along all that it touches. Every operation is in exactly one node. Parameters and constants are drawn small beside
-    each operation that uses them, but not at other levels. Shapes stand where they change.
+    each operation that uses them, but not at other levels.
 
     >>> w = Tensor(3.0, requires_grad=True, name="w")
     >>> [line.strip() for line in draw(w + w).body if "->" in line]
@@ -86,7 +87,7 @@ def scene_of(
     fold: bool | None = None,
     steps: range | slice | None = None,
     theme: str = "light",
-    show: Sequence[str] = (),
+    show: Sequence[str] = ("shape",),
     heat: str | None = None,
     backward: bool = False,
 ) -> Scene:
@@ -97,37 +98,41 @@ def scene_of(
     known(heat, ("grad",), "heat")
     show = (show,) if isinstance(show, str) else show
     for what in show:
-        known(what, ("value", "grad"), "show")
+        known(what, ("shape", "dtype", "value", "grad"), "show")
     graph = collect(outputs)
     if heat:
         check_unrolled(graph)
     found = flow_of(outputs) if heat or backward or "grad" in show else None
-    notes = Notes(graph, outputs, found, show, heat=bool(heat)) if heat or show else no_notes
-    scene = placed(graph, chosen(theme), notes, level=level, fold=fold, steps=steps)
+    noted = heat or not {"shape", "dtype"}.issuperset(show)
+    notes = Notes(graph, outputs, found, show, heat=bool(heat)) if noted else no_notes
+    scene = arranged(Wording(graph, show, notes), chosen(theme), level=level, fold=fold, steps=steps)
     if found and heat:
         heated(scene, found)
     return both(scene, found) if found and backward else scene
 
 
-def placed(
-    graph: Graph,
-    theme: Theme,
-    notes: Note,
-    *,
-    level: Level | None,
-    fold: bool | None,
-    steps: range | slice | None,
+def arranged(
+    wording: Wording, theme: Theme, *, level: Level | None, fold: bool | None, steps: range | slice | None
 ) -> Scene:
     """The marks and lines of a picture."""
+    graph = wording.graph
     lanes = lanes_of(graph)
+    size = len(graph.operations())
     if level is None:
-        level = "op" if len(graph.operations()) <= MOST_OPERATIONS or not lanes.order else "cell"
+        level = "op" if size <= MOST_OPERATIONS or not lanes.order else "cell"
     if level == "op" and not lanes.order:
-        check_size(len(graph.operations()))
-        return Flat(graph, theme, notes).made()
-    made = project(graph, lanes, level, columns(lanes, level, fold=fold, steps=steps))
+        check_size(size)
+        return Flat(graph, theme, wording).made()
+    times = sorted(set(lanes.time.values()))
+    if level == "layer":
+        shown = [Column(tuple(times), fold=True)] if times else []
+    else:
+        shown = columns(
+            lanes, fold=level == "cell" and len(times) > MOST_COLUMNS if fold is None else fold, steps=steps
+        )
+    made = project(graph, lanes, level, shown)
     check_size(sum(item.where.column is None for item in made.items))
-    return Tiled(made, theme, notes).scene_of()
+    return Tiled(made, theme, wording).made_scene()
 
 
 def flow_of(outputs: Sequence[Tensor]) -> Flow:
@@ -154,28 +159,3 @@ def check_size(nodes: int) -> None:
             'modules instead of operations (level="cell" or "layer"), record loops over time in scopes (nn and scan '
             "do), which can be folded (fold=True, steps=range(10)), or draw a tensor nearer to the inputs"
         )
-
-
-def columns(lanes: Lanes, level: Level, *, fold: bool | None, steps: range | slice | None) -> list[Column]:
-    """The columns of a picture: single time steps, and folds."""
-    times = sorted(set(lanes.time.values()))
-    if level == "layer":
-        return [Column(tuple(times), fold=True)] if times else []
-    folded: set[Time] = set()
-    if steps is not None:
-        inside = (
-            steps
-            if isinstance(steps, range)
-            else range(*steps.indices(max((time[-1] for time in times), default=0) + 1))
-        )
-        folded = {time for time in times if time[-1] not in inside}
-        if len(folded) == len(times):
-            raise ValueError(f"draw: none of the time steps is in {steps}; {available(times)}")
-    elif fold or (fold is None and level == "cell" and len(times) > MOST_COLUMNS):
-        folded = set(times[FIRST : len(times) - LAST])
-    return list(runs(times, dict.fromkeys(folded)))
-
-
-def available(times: Sequence[Time]) -> str:
-    """The time steps that there are, in words."""
-    return f"they run from {times[0][-1]} to {times[-1][-1]}" if times else "this graph has none"

@@ -6,10 +6,11 @@ Parameters and constants are chips of the item that uses them; inputs are items 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from tinygrad_rnn.draw.fold import Column
 from tinygrad_rnn.draw.graph import Graph, Leaf, Operation, Vertex
 from tinygrad_rnn.draw.lanes import Lanes, Time, circles
 from tinygrad_rnn.draw.templates import of_operations
@@ -19,13 +20,6 @@ Level: TypeAlias = Literal["op", "cell", "layer"]
 Pair: TypeAlias = tuple[int, int]  # a recorded (input, operation)
 
 MOST_CHIPS = 2  # of one operation; further ones are items
-
-
-class Column(NamedTuple):
-    """Time steps drawn as one: a single one, or a fold."""
-
-    times: tuple[Time, ...]
-    fold: bool = False
 
 
 class Where(NamedTuple):
@@ -235,17 +229,3 @@ def rolled_up(graph: Graph, lanes: Lanes) -> dict[int, Where]:
     feeds = {(group[s], group[i]) for i, op in graph.operations() for s in op.inputs if s in group}
     bad = {v for circle in circles(dict.fromkeys(group.values()), feeds) for v in circle}
     return {i: where for i, where in home.items() if where not in bad}
-
-
-def runs(times: Iterable[Time], folded: Mapping[Time, object]) -> Iterator[Column]:
-    """Columns of ``times`` in order; neighbours among ``folded`` share one, unless it would be of a single step."""
-    fold: list[Time] = []
-    for time in [*times, None]:
-        if time is not None and time in folded:
-            fold.append(time)
-            continue
-        if fold:
-            yield Column(tuple(fold), fold=len(fold) > 1)
-        fold = []
-        if time is not None:
-            yield Column((time,))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tinygrad_rnn.draw.graph import Graph
 
 Point: TypeAlias = tuple[float, float]
-LineKind: TypeAlias = Literal["data", "state", "far", "hint"]
+LineKind: TypeAlias = Literal["data", "state", "memory", "far", "hint"]
 FrameKind: TypeAlias = Literal["module", "lane", "step", "column", "fold"]
 Look: TypeAlias = dict[str, str]  # DOT attributes; these win over the theme's
 
@@ -83,7 +83,8 @@ class Mark:
 class Line:
     """An arrow from one mark to another.
 
-    A *state* line goes from one time step to another, a *far* one between modules. A *hint* is not seen: it tells the
+    A *state* line goes from one time step to another, a *memory* one too (the cell state of an LSTM), a *far* one
+    between modules. A *hint* is not seen: it tells the
     layout program that its head stands to the right of its tail.
     """
 
@@ -199,8 +200,8 @@ def frame_look(scene: Scene, frame: Frame) -> Look:
         width = text_width(frame.title, float(look["fontsize"]))
         look["bb"] = f"{number(box.left)},{number(box.bottom)},{number(box.right)},{number(box.top)}"
         if frame.title:
-            y = box.y if frame.kind == "lane" else box.top - 10
-            look["lp"] = f"{number(box.left + 7 + width / 2)},{number(y)}"
+            x = box.right - 7 - width / 2 if look["labeljust"] == "r" else box.left + 7 + width / 2
+            look["lp"] = f"{number(x)},{number(box.y if frame.kind == 'lane' else box.top - 10)}"
             look["lwidth"], look["lheight"] = number(width / 72), "0.2"
     return look
 

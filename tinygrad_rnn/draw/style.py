@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tinygrad_rnn.draw.graph import Vertex
+    from tinygrad_rnn.tensor import Scope
 
 SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "add": ("+", "pointwise"), "sub": ("−", "pointwise"), "mul": ("×", "pointwise"), "div": ("÷", "pointwise"),
@@ -39,22 +41,28 @@ def family(node: Vertex) -> str:
     return node.kind if isinstance(node, Leaf) else SIGNS.get(node.op, ("", "function"))[1]
 
 
-def label(node: Vertex, inputs: list[Vertex]) -> list[str]:
+def label(node: Vertex, inputs: list[Vertex], *, shape: bool = True, dtype: bool = False) -> list[str]:
     """What is written on a node, line by line.
 
-    The shape of an operation's result is written where it is a new one: no input has it.
+    The shape of an operation's result is written where it is a new one: no input has it. So is its dtype.
     """
+    lines = heading(node)
+    fresh = shape and node.shape not in {x.shape for x in inputs}
+    if isinstance(node, Leaf):
+        fresh = shape and bool(node.name) and node.kind != "constant" and bool(node.shape)
+    kind = [node.dtype] if dtype and node.dtype not in {x.dtype for x in inputs} else []
+    size = [dims(node.shape) if node.shape else "scalar"] if fresh else []
+    return [*lines, *([" ".join(size + kind)] if size or kind else [])]
+
+
+def heading(node: Vertex) -> list[str]:
+    """What is written on a node whatever its shape: the sign of an operation, names, a number."""
     if isinstance(node, Leaf):
         if node.kind == "constant" or not node.name:
             return [node.value or dims(node.shape)]
         name = node.name.replace(DETACHED, "✂")  # where truncated backpropagation through time cuts the graph
-        return [name, dims(node.shape)] if node.shape else [name]
-    lines = [sign(node)]
-    if node.name:
-        lines.append(node.name)
-    if node.shape not in {x.shape for x in inputs}:
-        lines.append(dims(node.shape) if node.shape else "scalar")
-    return lines
+        return [name]
+    return [sign(node), node.name] if node.name else [sign(node)]
 
 
 def sign(node: Operation) -> str:
@@ -87,14 +95,23 @@ def dims(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
-def tooltip(node: Vertex) -> str:
-    """The whole truth about a node, for those who hover over it."""
+def tooltip(node: Vertex, *, where: bool = True) -> str:
+    """The whole truth about a node, for those who hover over it; without ``where``, but for its scope."""
     what = f"{node.shape} {node.dtype}"
     if isinstance(node, Leaf):
         return f"{node.kind} {node.name} {what}" if node.name else f"{node.kind} {what}"
     params = f"({', '.join(f'{key}={value!r}' for key, value in node.params.items())})" if node.params else ""
-    where = f" in {describe(node.scope)}" if node.scope else ""
-    return f"{node.op}{params} → {what}{where}"
+    return f"{node.op}{params} → {what}{place(node.scope) if where else ''}"
+
+
+@cache
+def place(scope: Scope) -> str:
+    """A scope as the end of a sentence.
+
+    >>> place(("lstm", 3))
+    ' in lstm / t=3'
+    """
+    return f" in {describe(scope)}" if scope else ""
 
 
 def text_width(text: str, size: float) -> float:
@@ -105,10 +122,11 @@ def text_width(text: str, size: float) -> float:
 NARROW, WIDE = frozenset("iljtfrI.,:;'|!()[]{} ·-"), frozenset("mwMWЖШЩЮМФжшщюмф@%—=+−×÷√Σ…")
 
 
-def block_size(lines: Sequence[str], family: str) -> tuple[float, float]:
+@cache
+def block_size(lines: tuple[str, ...], family: str) -> tuple[float, float]:
     """The size of a mark with these lines.
 
-    >>> block_size(["×"], "pointwise")
+    >>> block_size(("×",), "pointwise")
     (22.0, 22.0)
     """
     size = float(SHAPES[family].get("fontsize", "12"))

@@ -1,0 +1,195 @@
+"""The tiles of a projection: what each time step of each lane is made from, and its layout."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from tinygrad_rnn.draw.project import Item, Projection
+from tinygrad_rnn.draw.scene import Box
+from tinygrad_rnn.draw.templates import of_step, set_out
+from tinygrad_rnn.draw.tile import LEAD, Block, Step, Tile, Wire, lay_out
+
+Key: TypeAlias = tuple[int, int]  # lane and column
+Way: TypeAlias = Literal["local", "state", "below"]
+
+PORT = 16.0  # between two lines into one side of a block
+
+
+class Tiles:
+    """The tiles by lane and column, and the block of each item in its tile."""
+
+    def __init__(self, made: Projection, blocks: Sequence[Block]) -> None:
+        self.made, self.blocks = made, blocks
+        self.members: dict[Key, list[int]] = {}  # the items in each tile
+        for item in made.items:
+            if item.where.column is not None and not item.start and not item.where.inputs:
+                self.members.setdefault((item.where.lane, item.where.column), []).append(item.number)
+        self.index = {n: k for numbers in self.members.values() for k, n in enumerate(numbers)}
+        self.top: dict[Key, set[int]] = {}  # blocks whose results go out
+        self.right: dict[Key, set[int]] = {}
+        self.outlets()
+        self.tile: dict[Key, Tile] = {}
+        self.memories: dict[Key, Hashable] = {}  # of templates that have one: the state that is the memory
+        self.lay()
+
+    def way(self, item: Item, source: int) -> Way:
+        """How an input reaches an item in a tile: from a block of the same tile, as a state, or from below."""
+        where, other = item.where, self.made.items[source]
+        if other.start:
+            return "state"
+        if other.where.column is None or other.where.inputs:
+            return "below"
+        if other.where[:2] == where[:2]:
+            return "local"
+        return "below" if other.where.column == where.column else "state"
+
+    def folded(self, key: Key) -> bool:
+        """Whether a tile stands for several steps."""
+        return self.made.columns[key[1]].fold
+
+    def outlets(self) -> None:
+        """Which results leave their tiles, and where."""
+        for item in self.made.items:
+            for source, _ in item.inputs:
+                if source is None or source not in self.index:
+                    continue
+                other = self.made.items[source].where
+                way = "below" if item.where.column is None else self.way(item, source)
+                if way != "local":
+                    found = self.top if way == "below" else self.right
+                    found.setdefault((other.lane, other.column or 0), set()).add(self.index[source])
+
+    def lay(self) -> None:
+        """Lay out each step. Steps that differ only in what leaves them share a layout, with all ways out."""
+        bare = {key: self.step(key) for key in self.members if not self.folded(key)}
+        whole: dict[Step, Step] = {}
+        for key, step in bare.items():
+            one = whole.get(step, step)
+            right, top = self.right.get(key, set()).union(one.right), self.top.get(key, set()).union(one.top)
+            ties = one.ties or self.ties(key)
+            if (len(right), len(top), ties) != (len(one.right), len(one.top), one.ties) or step not in whole:
+                whole[step] = replace(step, right=tuple(sorted(right)), top=tuple(sorted(top)), ties=ties)
+        drawn = {step: self.layout(one) for step, one in whole.items()}
+        for key, step in bare.items():
+            self.tile[key], memory = drawn[step]
+            if memory is not None:
+                self.memories[key] = memory
+        for key in self.members:
+            if self.folded(key):
+                self.tile[key] = self.fold(key)
+
+    def layout(self, step: Step) -> tuple[Tile, Hashable]:
+        """The tile of a step, and which of its states is the memory: by a template, if there is one for it."""
+        if len(step.blocks) == 1:
+            return single(step), None
+        found = of_step(step)
+        return (lay_out(step), None) if found is None else (set_out(step, found), found.states.get("$c"))
+
+    def step(self, key: Key) -> Step:
+        """What a tile is made from, but for what leaves it, without the numbers of items."""
+        items, nodes = self.made.items, self.made.graph.nodes
+        wires: list[Wire] = []
+        states: dict[int, int] = {}
+        for k, n in enumerate(self.members[key]):
+            for slot, (source, _) in enumerate(items[n].inputs):
+                if source is None:
+                    continue
+                way = self.way(items[n], source)
+                if way == "local":
+                    wires.append(Wire(k, slot, source=self.index[source]))
+                else:
+                    wires.append(
+                        Wire(k, slot, state=states.setdefault(source, len(states)) if way == "state" else None)
+                    )
+        ops = tuple(getattr(nodes[items[n].positions[0]], "op", "") for n in self.members[key])
+        return Step(ops, tuple(self.blocks[n] for n in self.members[key]), tuple(wires))
+
+    def ties(self, key: Key) -> tuple[tuple[Hashable, int], ...]:
+        """Which block of the step before makes each state, as far as that step is drawn."""
+        found: dict[int, int | None] = {}
+        for n in self.members[key]:
+            for source, _ in self.made.items[n].inputs:
+                if source is not None and self.way(self.made.items[n], source) == "state":
+                    other = self.made.items[source]
+                    drawn = (
+                        not other.start
+                        and other.where.lane == key[0]
+                        and not self.folded((key[0], other.where.column or 0))
+                    )
+                    found.setdefault(source, self.index[source] if drawn else None)
+        return tuple((k, block) for k, block in enumerate(found.values()) if block is not None)
+
+    def is_memory(self, item: Item, source: int) -> bool:
+        """Whether a state that comes into an item is the memory of its cell."""
+        key = item.where.lane, item.where.column or 0
+        if key not in self.memories:
+            return False
+        states: dict[int, int] = {}
+        for n in self.members[key]:
+            for other, _ in self.made.items[n].inputs:
+                if other is not None and self.way(self.made.items[n], other) == "state":
+                    states.setdefault(other, len(states))
+        return states[source] == self.memories[key]
+
+    def fold(self, key: Key) -> Tile:
+        """The tile of folded steps: as high as its neighbours, so that states run straight through it."""
+        lane, column = key
+        item = self.made.items[self.members[key][0]]
+        block = self.blocks[item.number]
+        height = max([block.height, *(tile.height for (k, _), tile in self.tile.items() if k == lane)])
+        tile = Tile(block.width, height, [Box(block.width / 2, height / 2, block.width, height)])
+        sources = [(slot, source) for slot, (source, _) in enumerate(item.inputs) if source is not None]
+        below = [slot for slot, source in sources if self.way(item, source) == "below"]
+        for slot, source in sources:
+            other = self.made.items[source]
+            place = other.where.lane, other.where.column or 0
+            if slot in below:
+                tile.routes[0, slot] = ((block.width * (below.index(slot) + 1) / (len(below) + 1), 0.0),)
+            elif not other.start and lane == place[0] and place in self.tile:
+                tile.routes[0, slot] = ((0.0, self.tile[place].right[self.index[source]][-1][1]),)
+            else:
+                tile.routes[0, slot] = ((0.0, height * (slot + 1) / (len(item.inputs) + 1)),)
+        tile.top[0] = ((block.width / 2, height),)
+        tile.right[0] = ((block.width, height / 2),)
+        return tile
+
+    def leave_level(self, key: Key, item: Item, slot: int) -> int:
+        """A port on the right of a fold, level with the place where ``item`` takes the state in."""
+        goal = item.where.lane, item.where.column or 0
+        port = 1 + slot + 1000 * self.index[item.number]
+        if goal[0] != key[0] or goal not in self.tile:
+            return 0
+        self.tile[key].right[port] = (
+            (self.tile[key].width, self.tile[goal].routes[self.index[item.number], slot][0][1]),
+        )
+        return port
+
+
+def single(step: Step) -> Tile:
+    """The tile of one block: states come in from the left and leave to the right, the rest goes straight up."""
+    block = step.blocks[0]
+    left = block.under[0] + LEAD if block.under else 0.0
+    right = block.over[0] + LEAD if block.over else 0.0
+    width, height = left + block.width + right, max(block.height, *(c[1] for c in (block.under, block.over) if c), 0)
+    x, y = left + block.width / 2, height / 2
+    tile = Tile(width, height, [Box(x, y, block.width, block.height)])
+    if block.under:
+        tile.chips[0, "under"] = Box(block.under[0] / 2, y, *block.under)
+    if block.over:
+        tile.chips[0, "over"] = Box(width - block.over[0] / 2, y, *block.over)
+    for from_left in (True, False):
+        wires = [wire for wire in step.wires if (wire.state is not None) == from_left]
+        for k, wire in enumerate(wires):
+            shift = PORT * (k - (len(wires) - 1) / 2)
+            if from_left:
+                tile.routes[0, wire.slot] = (
+                    ((0.0, y + shift / 2), (left, y + shift / 2)) if left else ((0.0, y + shift / 2),)
+                )
+            else:
+                bottom = y - block.height / 2
+                tile.routes[0, wire.slot] = ((x + shift, 0.0), (x + shift, bottom)) if bottom else ((x + shift, 0.0),)
+    tile.right[0] = ((left + block.width, y), (width, y)) if right else ((width, y),)
+    tile.top[0] = ((x, y + block.height / 2), (x, height)) if y + block.height / 2 < height else ((x, height),)
+    return tile

@@ -1,0 +1,128 @@
+"""What is written on the marks of a projection: labels, families and tooltips, of single nodes and of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, TypeAlias
+
+from tinygrad_rnn.draw.fold import difference, differing
+from tinygrad_rnn.draw.graph import Graph, Leaf, Operation
+from tinygrad_rnn.draw.lanes import Time
+from tinygrad_rnn.draw.project import Item, Projection
+from tinygrad_rnn.draw.style import block_size, family, label, place, sign, tooltip
+from tinygrad_rnn.draw.templates import of_operations
+from tinygrad_rnn.draw.tile import Block
+
+Note: TypeAlias = Callable[[Sequence[int]], tuple[str, ...]]  # lines below the label of a mark for these positions
+MOST_SIGNS = 3  # of operations in one mark, before they are only counted
+
+
+def no_notes(_positions: Sequence[int]) -> tuple[str, ...]:
+    """Nothing beyond the label."""
+    return ()
+
+
+class Words(NamedTuple):
+    """What is written on a mark, and about it."""
+
+    lines: tuple[str, ...]
+    family: str
+    tooltip: str
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """The width and height that these lines need."""
+        return block_size(self.lines, self.family)
+
+
+class Wording:
+    """The words for the marks of one graph. ``show`` may have ``"shape"`` and ``"dtype"``: what labels say of arrays."""
+
+    def __init__(self, graph: Graph, show: Collection[str], notes: Note) -> None:
+        self.graph, self.show, self.notes = graph, show, notes
+        self.known: dict[object, tuple[tuple[str, ...], str, str]] = {}  # of operations that differ in scope only
+
+    def node(self, i: int) -> Words:
+        """The words for one node of the graph."""
+        node, nodes = self.graph.nodes[i], self.graph.nodes
+        if isinstance(node, Leaf):
+            key: object = node
+        else:
+            shapes = [nodes[s].shape for s in node.inputs]
+            key = node.op, node.name, node.shape, node.dtype, str(node.params or ""), *shapes
+        if key not in self.known:
+            inputs = [] if isinstance(node, Leaf) else [nodes[s] for s in node.inputs]
+            lines = tuple(label(node, inputs, shape="shape" in self.show, dtype="dtype" in self.show))
+            self.known[key] = lines, family(node), tooltip(node, where=False)
+        lines, kind, about = self.known[key]
+        where = "" if isinstance(node, Leaf) else place(node.scope)
+        return Words((*lines, *self.notes((i,))), kind, about + where)
+
+    def item(self, item: Item, made: Projection) -> Words:
+        """The words for an item."""
+        if len(item.positions) == 1 and not (made.level != "op" and (item.start or item.loop)):
+            column = item.where.column
+            if isinstance(self.graph.nodes[item.positions[0]], Leaf) or column is None or not made.columns[column].fold:
+                return self.node(item.positions[0])
+        lines, kind, about = self.many(item, made)
+        return Words((*lines, *self.notes(item.positions)), kind, about)
+
+    def many(self, item: Item, made: Projection) -> Words:
+        """The same for an item of several nodes, without notes."""
+        nodes = [self.graph.nodes[i] for i in item.positions]
+        operations = [node for node in nodes if isinstance(node, Operation)]
+        if item.start:
+            return Words((", ".join(label(node, [])[0] for node in nodes),), "input", "the state before the first step")
+        if not operations:
+            names = dict.fromkeys(node.name for node in nodes)
+            what = next(iter(names)) if len(names) == 1 else ""
+            return Words((what or f"{len(nodes)} inputs",), "input", f"{len(nodes)} inputs")
+        signs = [sign(node) for node in operations]
+        count = f"{len(operations)} operations"
+        what = ", ".join(signs) if len(signs) <= MOST_SIGNS else count
+        if item.where.column is None:
+            name = str(item.scope[-1]) if item.scope else ""
+            return Words(tuple(filter(None, (name, what))), family(operations[-1]), f"{count}: {', '.join(signs)}")
+        times = sorted({made.lanes.time[i] for i in item.positions if i in made.lanes.time})
+        lane = made.lanes.order[item.where.lane]
+        own = [i for i in made.steps[item.where.lane, times[0]] if i in set(item.positions)]
+        found = of_operations(self.graph, made.lanes.time, own)
+        name = found.template.name if found else lane.path[-1] if lane.path else what
+        about = f"{name} of {'.'.join(lane.path)}, {span(times)}: {count}"
+        if made.level == "layer":
+            title = lane.path[-1] if lane.path and lane.path[-1] != name else ""
+            return Words((name, f"{title} × {len(times)}".strip()), "cell", about)
+        if made.columns[item.where.column].fold:
+            return Words(
+                (
+                    span(times),
+                    f"{len(times)} steps",
+                    *difference(differing(self.graph, made.lanes, made.steps, item.where.lane, times)),
+                ),
+                "fold",
+                about,
+            )
+        return Words((name,), "cell", about)
+
+    def chips(self, item: Item, made: Projection) -> list[int]:
+        """The inputs drawn as chips of an item: of one operation, at the level of operations."""
+        if made.level != "op" or len(item.positions) > 1:
+            return []
+        return [slot for slot, (source, _) in enumerate(item.inputs) if source is None]
+
+    def block(self, item: Item, made: Projection, words: Words) -> Block:
+        """The size of an item's mark, and of its chips."""
+        width, height = words.size
+        chips = [self.node(item.inputs[slot][1][0][0]).size for slot in self.chips(item, made)]
+        under, over = [*chips, None, None][:2]
+        return Block(width, height, words.family == "pointwise" and len(words.lines) == 1, under, over)
+
+
+def span(times: Sequence[Time]) -> str:
+    """Time steps as a title.
+
+    >>> span([(3,)]), span([(3,), (4,)]), span([(0, 3)])
+    ('t = 3', 't = 3 … 4', 't = 0, 3')
+    """
+    first, last = (", ".join(map(str, time)) for time in (times[0], times[-1]))
+    return f"t = {first}" if len(times) == 1 else f"t = {first} … {last}"
