@@ -11,6 +11,7 @@ import pytest
 from demos import char_lm, sampling
 from tests.demos.char_lm_runs import train
 from tests.demos.printed import printed
+from tinygrad_rnn import softmax
 from tinygrad_rnn.text import Vocabulary, perplexity
 
 
@@ -27,6 +28,14 @@ def test_chi_square_tells_right_draws_from_wrong_ones() -> None:
     assert {mean for _, mean in right} == {3}  # the two rare ones count as one
     assert np.mean([value for value, _ in right]) == pytest.approx(3, abs=0.5)
     assert sampling.chi_square(rng.multinomial(10_000, [0.53, 0.27, 0.2, 0, 0]), p)[0] > 20
+
+
+def test_the_temperature_is_a_power_of_the_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "PROMPT", "ab")
+    model = char_lm.CharLM(Vocabulary("abcd"), "gru", 1, 4, dropout=0.0, rng=0)
+    p = sampling.expected(model)
+    np.testing.assert_allclose(p, softmax(model(np.array([[0], [1]]))[0].data[-1, 0]), rtol=1e-6)
+    np.testing.assert_allclose(sampling.expected(model, 0.5), p**2 / (p**2).sum(), rtol=1e-12)
 
 
 def test_the_four_points(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
