@@ -129,6 +129,24 @@ def test_nothing_overlaps_the_legend() -> None:
         assert all(box.bottom > legend[0].top for box in boxes if box.height not in {20, 40})
 
 
+def test_the_backward_graph_has_the_same_scale_and_one_legend() -> None:
+    loss = lstm(2)
+    scene = scene_of(loss, heat="grad", backward=True)
+    found = flow(loss)
+    scale = Scale.of(found.norm(i) for i in range(len(found.things)))
+    widths = [line for line in scene.lines if line.tail.startswith("backward of")]
+    assert widths
+    for line in widths:
+        assert float(line.look["penwidth"]) == pytest.approx(
+            max(scale.width(found.norm(source) or 0.0) for source, _ in line.inputs), abs=0.051
+        )
+    assert [frame.name for frame in scene.frames.values()].count("legend") == 1
+    boxes = scene.boxes()
+    legend = scene.frames[LEGEND].box
+    assert legend is not None
+    assert all(box.bottom >= legend.bottom for box in boxes)
+
+
 def test_what_has_no_norms_is_said() -> None:
     planned, _ = nn.LSTM(3, 4, rng=0, unroll=False)(Tensor(np.ones((3, 1, 3), np.float32)))
     with pytest.raises(ValueError, match=r"a planned scan is one node .* not recorded; set layer.unroll = True"):

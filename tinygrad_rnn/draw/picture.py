@@ -106,9 +106,11 @@ def scene_of(
     noted = heat or not {"shape", "dtype"}.issuperset(show)
     notes = Notes(graph, outputs, found, show, heat=bool(heat)) if noted else no_notes
     scene = arranged(Wording(graph, show, notes), chosen(theme), level=level, fold=fold, steps=steps)
+    if found and backward:
+        scene = both(scene, found)
     if found and heat:
         heated(scene, found)
-    return both(scene, found) if found and backward else scene
+    return scene
 
 
 def arranged(
