@@ -3,6 +3,8 @@ import json
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from tests.draw.networks import doubled, lstm
 from tests.draw.test_engine import needs_dot, needs_pure
 from tests.draw.test_picture import contrast
 from tinygrad_rnn import Tensor
-from tinygrad_rnn.draw import to_html
+from tinygrad_rnn.draw import draw, to_html
 from tinygrad_rnn.draw.flow import flow
 from tinygrad_rnn.draw.page import asset
 from tinygrad_rnn.draw.picture import scene_of
@@ -96,6 +98,30 @@ def test_the_page_refers_to_nothing_outside() -> None:
     page = to_html(lstm(2))
     assert "default-src 'none'" in page
     assert not re.search(r"https?:|url\(|@import|\bsrc=|\bhref=", page)
+
+
+def painted(svg: str) -> Counter[tuple[str, ...]]:
+    """What nodes and edges are painted with: kinds of shapes with their colours."""
+    return Counter(
+        (shape.tag.rpartition("}")[2], *(shape.get(key, "") for key in ("fill", "stroke")))
+        for group in ET.fromstring(svg).iter()  # noqa: S314  what the layout program and the page wrote
+        if group.get("class", "").split(" ")[0] in {"node", "edge"}
+        for shape in group.iter()
+        if shape.get("fill") or shape.get("stroke")
+    )
+
+
+@needs_dot
+@pytest.mark.parametrize(("block", "theme"), [(":root", "light"), (':root[data-theme="dark"]', "dark")])
+def test_the_colours_are_those_of_the_picture_in_that_theme(block: str, theme: str) -> None:
+    loss = lstm(2)
+    page = to_html(loss)
+    svg = page[page.index("<svg") : page.index("</svg>") + 6]
+    (rule,) = re.findall(rf"^{re.escape(block)} {{ (--c0: .*) }}$", page, re.MULTILINE)
+    values = dict(re.findall(r"(--c\d+): (#\w{6});", rule))
+    assert painted(re.sub(r"var\((--c\d+)\)", lambda found: values[found[1]], svg)) == painted(
+        draw(loss, theme=theme).pipe(encoding="utf-8")
+    )
 
 
 def test_a_page_has_no_theme_of_its_own() -> None:

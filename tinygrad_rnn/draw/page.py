@@ -19,7 +19,6 @@ from tinygrad_rnn.draw.picture import scene_of
 from tinygrad_rnn.draw.report import headline
 from tinygrad_rnn.draw.scene import write
 from tinygrad_rnn.draw.style import dims
-from tinygrad_rnn.draw.theme import THEMES
 from tinygrad_rnn.draw.words import counted
 from tinygrad_rnn.op import describe
 from tinygrad_rnn.tensor import Tensor, plain
@@ -34,7 +33,7 @@ KEPT = ("d", "points", "cx", "cy", "rx", "ry", "x", "y", "fill", "stroke", "stro
         "text-anchor", "font-size", "font-weight", "font-style", "transform", "opacity", "fill-opacity",
         "stroke-opacity", "width", "height")  # fmt: skip  # what the page takes over from the program's SVG
 
-PAINTS = (("color", "stroke"), ("color", "fill"), ("fillcolor", "fill"), ("fontcolor", "fill"))  # from DOT to SVG
+PAINTS = (("color", "stroke"), ("color", "fill"), ("fillcolor", "fill"), ("fontcolor", "text"))  # arrows are filled
 
 
 def to_html(
@@ -54,11 +53,11 @@ def to_html(
     load_graphviz()
     from tinygrad_rnn.draw.drawing import Drawing
 
-    scene = scene_of(*outputs, **options)
+    scene, dark = (scene_of(*outputs, **options, theme=theme) for theme in ("light", "dark"))
     about = headline(scene.graph).replace("\n", "; ")
     nodes = facts(scene, outputs)
-    classes, edges = numbered(scene)
-    colours = Colours()
+    (classes, edges), _ = numbered(scene), numbered(dark)
+    colours = Colours(scene, dark)
     data = {"about": about, "nodes": nodes, "edges": edges}
     parts = {
         "title": html.escape(title),
@@ -147,31 +146,18 @@ def mark_facts(mark: Mark, graph: Graph, things: Sequence[Any], found: Flow | No
 
 
 class Colours:
-    """Colours of the light picture as CSS variables, which have other values in the dark one.
+    """The colours of a picture as CSS variables, whose values are those of the same picture in light or dark."""
 
-    They are found by what has them: the ground of a matrix product, the border of a time step. What was coloured
-    otherwise, by a heat scale or a path, is not found and keeps its colour.
-    """
-
-    def __init__(self) -> None:
-        light, dark = THEMES["light"], THEMES["dark"]
-        groups = [
-            ("node", light.node, light.families, dark.node, dark.families),
-            ("edge", light.edge, light.lines, dark.edge, dark.lines),
-            ("frame", light.graph, light.frames, dark.graph, dark.frames),
-        ]
+    def __init__(self, light: Scene, dark: Scene) -> None:
         self.variables: dict[tuple[str, str], str] = {}  # by the colours in light and dark
-        self.found: dict[tuple[str, str, str], str] = {}  # by what has it, the attribute in SVG, and the light colour
-        for name in light.frames:  # some programs fill a frame that has no ground of its own with that of the paper
-            self.found[f"frame {name}", "fill", light.palette.paper] = "none"
-        for group, light_base, light_looks, dark_base, dark_looks in groups:
-            for name, look in light_looks.items():
-                old, new = {**light_base, **look}, {**dark_base, **dark_looks[name]}
-                for key, paint in PAINTS:
-                    if key in old and key in new:
-                        pair = old[key], new[key]
-                        variable = self.variables.setdefault(pair, f"--c{len(self.variables)}")
-                        self.found[f"{group} {name}", paint, old[key]] = f"var({variable})"
+        self.found: dict[tuple[str, str, str], str] = {}  # by an id, what is painted, and the light colour
+        for (name, old), new in zip(looks(light).items(), looks(dark).values(), strict=True):
+            if name.startswith("f"):  # dot fills a frame that has no ground of its own with that of the paper
+                self.found[name, "fill", light.theme.palette.paper] = "none"
+            for key, paint in PAINTS:
+                if key in old and key in new:
+                    variable = self.variables.setdefault((old[key], new[key]), f"--c{len(self.variables)}")
+                    self.found[name, paint, old[key]] = f"var({variable})"
 
     def css(self) -> str:
         """The values of the variables."""
@@ -180,6 +166,21 @@ class Colours:
             f"{where} {{ {' '.join(f'{v}: {c};' for v, c in zip(self.variables.values(), values, strict=True))} }}"
             for where, values in themes
         )
+
+
+def looks(scene: Scene) -> dict[str, dict[str, str]]:
+    """The attributes of all that ``numbered`` gave an id."""
+    theme = scene.theme
+    found = {
+        mark.look["id"]: {**theme.node, **theme.families[mark.family], **mark.look} for mark in scene.marks.values()
+    }
+    found |= {
+        line.look["id"]: {**theme.edge, **theme.lines[line.kind], **line.look}
+        for line in scene.lines
+        if "id" in line.look
+    }
+    frames = scene.frames.values()
+    return found | {frame.look["id"]: {**theme.graph, **theme.frames[frame.kind], **frame.look} for frame in frames}
 
 
 def cleaned(svg: str, classes: Mapping[str, str], colours: Colours) -> str:
@@ -195,13 +196,16 @@ def markup(element: ET.Element, what: str, classes: Mapping[str, str], colours: 
     tag, name = element.tag.rpartition("}")[2], element.get("id", "")
     if tag in {"title", "desc"}:
         return ""
-    what = classes.get(name, what)
+    what = name if name in classes else what
     inside = "".join(markup(child, what, classes, colours) for child in element)
     if tag == "a" or (tag == "g" and name.startswith("a_")):
         return inside
-    kept = {key: colours.found.get((what, key, value), value) for key, value in element.attrib.items() if key in KEPT}
+    kept = {}
+    for key, value in element.attrib.items():
+        if key in KEPT:
+            kept[key] = colours.found.get((what, tag if (tag, key) == ("text", "fill") else key, value), value)
     if name in classes:
-        kept |= {"id": name, "class": what}
+        kept |= {"id": name, "class": classes[name]}
     elif element.get("class") == "graph":
         kept["class"] = "graph"
     attributes = "".join(f' {key}="{html.escape(value)}"' for key, value in kept.items())
