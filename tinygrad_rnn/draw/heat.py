@@ -105,7 +105,10 @@ def heat(scene: Scene, flow: Flow) -> None:
     for mark in scene.marks.values():
         own = [norms[i] for i in mark.positions if i in norms and (i in read or len(mark.positions) == 1)]
         if own:
-            mark.look |= scale.look(greatest(own), scene.theme)
+            look = scale.look(greatest(own), scene.theme)
+            if "dotted" in mark.look.get("style", ""):
+                look["color"] = scene.theme.palette.ink
+            mark.look |= look
             mark.tooltip += f"; ‖∂L/∂·‖ = {greatest(own):.3e}"
     for line in scene.lines:
         widths = [scale.width(norms[source]) for source, _ in line.inputs if source in norms]

@@ -11,9 +11,9 @@ Lengths are points and y grows upwards, as in DOT. Where a scene has boxes and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tinygrad_rnn.draw.layout import shared
@@ -154,28 +154,28 @@ def write(scene: Scene, new: Callable[..., graphviz.Digraph]) -> graphviz.Digrap
     theme = scene.theme
     graph = {**theme.graph, **({"layout": "nop2"} if scene.placed else theme.laid_out)}
     digraph = new(scene.title, graph_attr=graph, node_attr=dict(theme.node), edge_attr=dict(theme.edge))
-    body = digraph.body
+    words, body = Statements(scene), digraph.body
     if scene.placed:
         body += (
             f"\tsubgraph {quoted('cluster ' + f.name)} {{{settings(frame_look(scene, f))}}}\n" for f in frames(scene)
         )
-        body += (mark_line(scene, mark) for mark in scene.marks.values())
+        body += map(words.mark, scene.marks.values())
     else:
-        nested(scene, body)
-    body += (arrow(scene, line) for line in scene.lines)
+        nested(scene, words, body)
+    body += map(words.line, scene.lines)
     return digraph
 
 
 def frames(scene: Scene) -> list[Frame]:
-    """The frames, outer ones first."""
-    return sorted(scene.frames.values(), key=lambda frame: len(frame.scope))
+    """The frames, outer ones first; before them lanes, whose ground would hide the borders of others."""
+    return sorted(scene.frames.values(), key=lambda frame: (frame.kind != "lane", len(frame.scope)))
 
 
-def nested(scene: Scene, body: list[str]) -> None:
+def nested(scene: Scene, words: Statements, body: list[str]) -> None:
     """Marks inside their frames, frames inside each other."""
     inside: dict[Scope, list[str]] = {scope: [] for scope in [(), *scene.frames]}
     for mark in scene.marks.values():
-        inside[mark.scope].append(mark_line(scene, mark))
+        inside[mark.scope].append(words.mark(mark))
     for names in scene.columns:
         common = reduce(shared, (scene.marks[name].scope for name in names))
         inside[common].append(f"\t{{ rank=same; {'; '.join(map(quoted, names))} }}\n")
@@ -206,51 +206,74 @@ def frame_look(scene: Scene, frame: Frame) -> Look:
     return look
 
 
-def mark_line(scene: Scene, mark: Mark) -> str:
-    """The statement that draws a mark."""
-    label = "\n".join(map(printable, mark.lines))
-    look = {"label": label, **scene.theme.families[mark.family], "tooltip": printable(mark.tooltip), **mark.look}
-    if mark.emphasis:
-        look["penwidth"] = "2.4"
-    if mark.box is not None:
-        look["pos"] = f"{number(mark.box.x)},{number(mark.box.y)}"
-        look["width"], look["height"] = inches(mark.box.width), inches(mark.box.height)
-        look["fixedsize"] = "true"
-    return f"\t{quoted(mark.name)} [{settings(look)}]\n"
+class Statements:
+    """The statements that draw marks and lines. What many of them share is written once."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.theme = scene.theme
+        self.known: dict[object, str] = {}
+
+    def mark(self, mark: Mark) -> str:
+        """The statement that draws a mark."""
+        box, look = mark.box, mark.look
+        key = mark.lines, mark.family, mark.emphasis, box and box[2:], tuple(look.items()) if look else None
+        if key not in self.known:
+            look = {"label": "\n".join(map(printable, mark.lines)), **self.theme.families[mark.family], **look}
+            if mark.emphasis:
+                look["penwidth"] = "2.4"
+            if box is not None:
+                look |= {"width": f"{box.width / 72:.4g}", "height": f"{box.height / 72:.4g}", "fixedsize": "true"}
+            self.known[key] = settings(look)
+        place = f' pos="{round(box.x)},{round(box.y)}"' if box else ""
+        tip = f" tooltip={quoted(printable(mark.tooltip))}" if mark.tooltip else ""
+        return f"\t{quoted(mark.name)} [{self.known[key]}{place}{tip}]\n"
+
+    def line(self, line: Line) -> str:
+        """The statement that draws a line."""
+        tail, head = line.tail, line.head
+        turned = line.backwards and not line.route
+        key = line.kind, line.label, turned, tuple(line.look.items()) if line.look else None
+        if key not in self.known:
+            look = {**self.theme.lines[line.kind], **line.look}
+            if line.label:
+                look["label"] = printable(line.label)
+            if turned:
+                look["dir"] = "back"
+            self.known[key] = settings(look)
+        look_text = self.known[key]
+        if line.route:
+            look_text += f' pos="{spline(line.route)}"'
+        if line.route and line.label_at is not None:
+            look_text += f' lp="{number(line.label_at[0])},{number(line.label_at[1])}"'
+        if turned:
+            tail, head = head, tail
+        return f"\t{quoted(tail)} -> {quoted(head)}{f' [{look_text.strip()}]' if look_text else ''}\n"
 
 
-def arrow(scene: Scene, line: Line) -> str:
-    """The statement that draws a line."""
-    look = {**scene.theme.lines[line.kind], **line.look}
-    tail, head = line.tail, line.head
-    if line.label:
-        look["label"] = printable(line.label)
-    if line.route:
-        look["pos"] = spline(line.route)
-        if line.label_at is not None:
-            look["lp"] = f"{number(line.label_at[0])},{number(line.label_at[1])}"
-    elif line.backwards:
-        tail, head, look["dir"] = head, tail, "back"
-    return f"\t{quoted(tail)} -> {quoted(head)}{f' [{settings(look)}]' if look else ''}\n"
-
-
-def spline(corners: Iterable[Point]) -> str:
-    """A route with round bends, and an arrow at its end, as DOT's ``pos``: Bézier curves.
+def spline(route: Sequence[Point]) -> str:
+    """A route with round bends, and an arrow at its end, as DOT's ``pos``: Bézier curves, in whole points.
 
     >>> spline([(0, 0), (50, 0)])
-    'e,50,0 0,0 14.67,0 29.33,0 44,0'
+    'e,50,0 0,0 0,0 44,0 44,0'
     """
-    points = list(corners)
-    ends = f"{number(points[-1][0])},{number(points[-1][1])}"
-    points[-1] = toward(points[-1], points[-2], ARROW)
-    curve = [points[0]]
+    left, bottom = round(route[0][0]), round(route[0][1])
+    points = curve(tuple([(round(x) - left, round(y) - bottom) for x, y in route]))
+    end, *rest = [f"{left + x},{bottom + y}" for x, y in points]
+    return f"e,{end} {' '.join(rest)}"
+
+
+@lru_cache(10_000)  # every time step has the same ones
+def curve(corners: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    """The tip of the arrow, then the control points of the curves."""
+    points: list[Point] = [*corners]
+    points[-1] = toward(points[-1], points[-2], ARROW) if len(points) > 1 else points[-1]
+    found = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         bend = min(BEND, distance(before, corner) / 2, distance(corner, after) / 2)
         a, b = toward(corner, before, bend), toward(corner, after, bend)
-        curve += straight(curve[-1], a)
-        curve += [toward(a, corner, bend * 0.55), toward(b, corner, bend * 0.55), b]
-    curve += straight(curve[-1], points[-1])
-    return f"e,{ends} {' '.join(f'{number(x)},{number(y)}' for x, y in curve)}"
+        found += [found[-1], a, a, toward(a, corner, bend * 0.55), toward(b, corner, bend * 0.55), b]
+    found += [found[-1], points[-1], points[-1]]
+    return [(round(x), round(y)) for x, y in [corners[-1], *found]]
 
 
 def straight(a: Point, b: Point) -> list[Point]:
@@ -306,8 +329,3 @@ def number(x: float) -> str:
     """
     text = f"{x:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def inches(x: float) -> str:
-    """A length in points as DOT wants widths and heights."""
-    return f"{x / 72:.4g}"
