@@ -33,11 +33,18 @@ def parser(about: str | None, *, plot: str, full: str = "") -> argparse.Argument
     made = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    made.add_argument("--seed", metavar="N", type=int, default=0, help="of all random numbers (default: 0)")
+    made.add_argument("--seed", metavar="N", type=seed, default=0, help="of all random numbers (default: 0)")
     made.add_argument("--plot", metavar="FILE", type=picture_file, help=f"write {plot} to a .svg, .png or .pdf file")
     if full:
         made.add_argument("--full", action="store_true", help=full)
     return made
+
+
+def seed(word: str) -> int:
+    """A seed on the command line: a whole number from 0 on."""
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word} is no whole number from 0 on")
+    return int(word)
 
 
 def picture_file(name: str) -> Path:
@@ -48,7 +55,7 @@ def picture_file(name: str) -> Path:
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a demo: a character that the console lacks becomes ?, a mistake one line, and Ctrl-C ends with code 130."""
+    """Run a demo: a character that the console lacks becomes ?, what is missing one line, Ctrl-C the exit code 130."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -56,8 +63,9 @@ def run(main: Callable[[], None]) -> NoReturn:
     except BrokenPipeError:  # nobody reads on, as after `memory.py | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (ImportError, OSError, ValueError) as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+    except (ImportError, OSError) as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)

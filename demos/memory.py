@@ -1,8 +1,9 @@
 """Memory: what a recurrent network knows of its past.
 
-    python demos/memory.py --plot memory.svg --graphs .
+    python demos/memory.py --plot memory.svg
 
 1. What an output is computed from, if the hidden units see their own last values, or the last input instead.
+   (draw_unrolled.py --figure hidden and --figure input draw the two.)
 2. The state goes on changing when no input comes: the output is no function of the input alone.
 3. How much of the past a state holds grows with its size.
 4. How fast the gradient fades on its way back through an RNN, an LSTM and a GRU.
@@ -10,7 +11,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from demos import console  # isort: split
@@ -18,7 +18,6 @@ from demos import console  # isort: split
 import numpy as np
 
 from tinygrad_rnn import Tensor, gradients, linear, nn, no_grad, tanh
-from tinygrad_rnn.draw import draw, gradient_strip
 from tinygrad_rnn.scope import scope
 from tinygrad_rnn.tensor import Array
 
@@ -93,33 +92,23 @@ def layers(rng: np.random.Generator) -> dict[str, nn.Recurrent]:
     }
 
 
-def last_output(layer: nn.Recurrent, x: Tensor, rng: np.random.Generator) -> Tensor:
-    """The output of the last step of ``x`` [T, B, F] in a random direction: what is to be differentiated."""
-    output: Tensor = (layer(x)[0][-1] * rng.normal(size=(B, H))).sum()
-    return output
-
-
 def gradient_by_lag(layer: nn.Recurrent, rng: np.random.Generator) -> Array:
-    """|d h_T / d x_{T-k}| for k = 0 .. 100, mean of the batch, over that of k = 0."""
+    """|d h_T / d x_{T-k}| for k = 0 .. 100 in a random direction of h, mean of the batch, over that of k = 0."""
     x = Tensor(rng.normal(size=(T, B, F)), requires_grad=True)
-    (slope,) = gradients(last_output(layer, x, rng), [x])
+    (slope,) = gradients((layer(x)[0][-1] * rng.normal(size=(B, H))).sum(), [x])
     norms: Array = np.linalg.norm(slope, axis=2).mean(axis=1)[::-1]
     return norms[: LAGS[-1] + 1] / norms[0]  # type: ignore[no-any-return]  # an array
 
 
 def main(arguments: list[str] | None = None) -> None:
     """All four measurements."""
-    parser = console.parser(__doc__, plot="the gradient by lag")
-    parser.add_argument("--graphs", metavar="DIR", type=Path, help="write the graphs of 1. and 4. there, as SVG")
-    options = parser.parse_args(arguments)
+    options = console.parser(__doc__, plot="the gradient by lag").parse_args(arguments)
     rng = np.random.default_rng(options.seed)
 
     print("1. What the fourth output was computed from")
     for recurrence in ("hidden", "input"):
         outputs = four_steps(recurrence, rng)
         print(f"   {recurrence} recurrence  {' '.join(sorted(n for n in ancestors(outputs[-1]) if n[0] == 'x'))}")
-        if options.graphs:
-            console.save(draw(*outputs), options.graphs / f"{recurrence}_recurrence.svg")
 
     print("\n2. How far h goes in each step, with an input at step 1 only")
     rows = [[name, *(f"{move:.3f}" for move in moves(layer, rng))] for name, layer in layers(rng).items()]
@@ -133,10 +122,6 @@ def main(arguments: list[str] | None = None) -> None:
     curves = {name: gradient_by_lag(layer, rng) for name, layer in layers(rng).items()}
     rows = [[name, *(f"{curve[k]:.1g}" for k in LAGS)] for name, curve in curves.items()]
     console.table(["k", *map(str, LAGS)], rows)
-    if options.graphs:
-        x, compared = Tensor(rng.normal(size=(24, B, F))), list(layers(rng).items())[:3]
-        losses = {name.partition(",")[0]: last_output(layer, x, rng) for name, layer in compared}
-        console.save(gradient_strip(losses), options.graphs / "gradient.svg")
     if options.plot:
         figure, axes = console.figure("The gradient on its way back", "steps back", "share that is left")
         for name, curve in curves.items():

@@ -79,8 +79,7 @@ def chi_square(counts: Array, p: Array) -> tuple[float, int]:
 def frequencies(model: CharLM, rng: np.random.Generator) -> None:
     """Print how often characters are drawn, beside how often the model says."""
     p = expected(model)
-    counts = np.bincount([text.draw(p, rng) for _ in range(DRAWS)], minlength=len(p))
-    likeliest = np.argsort(-p)[:6]
+    counts, likeliest = np.bincount([text.draw(p, rng) for _ in range(DRAWS)], minlength=len(p)), np.argsort(-p)[:6]
     shares = {"expected": p, "drawn": counts / DRAWS}
     rows = [[name, *(f"{100 * share[i]:.2f}" for i in likeliest)] for name, share in shares.items()]
     console.table(["", *(repr(model.vocabulary.characters[i]) for i in likeliest)], rows)
@@ -118,16 +117,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = console.parser(__doc__, plot="the distribution of a character at each temperature")
     parser.add_argument("--checkpoint", metavar="FILE", help="a model of char_lm.py; by default a small one is trained")
     options = parser.parse_args(arguments)
-    rng = np.random.default_rng(options.seed)
     if options.checkpoint:
         try:
             model, trained = restore(options.checkpoint)
-        except CheckpointError as error:
+            model.vocabulary.encode(PROMPT)
+            content = text.read_text(trained.text, trained.encoding)
+        except (CheckpointError, text.TextError) as error:
             parser.error(str(error))
-        content = text.read_text(trained.text, trained.encoding)
     else:
         content = text.read_text(WAR_AND_PEACE)[:1_000_000]
-        model = small_model(content, rng)
+        model = small_model(content, np.random.default_rng(options.seed))
+    rng = np.random.default_rng(options.seed)
 
     print(f"1. Perplexity per character, of V = {len(model.vocabulary)}")
     rows = [[name, f"{n:.3f}", f"{text.perplexity(n):.6g}"] for name, n in cross_entropies(model, content).items()]
