@@ -99,4 +99,5 @@ def test_the_demo_starts_as_the_gist_does(capsys: pytest.CaptureFixture[str], tm
     rows = [line.split() for line in out.splitlines() if line.startswith(("0 ", "1000 "))]
     assert rows[0] == ["0", "104.36", "104.36"]
     assert float(rows[1][1]) == pytest.approx(85.41, abs=0.5)  # as measured in NumPy, and a little chaos
-    assert len(out.partition("85.41\n\n")[2].partition("\nwrote")[0]) == 200
+    assert "nats per character; counting n-grams of order 5 gives 1.965\n" in out
+    assert len(out.partition("first eight)\n\n")[2].partition("\nwrote")[0]) == 200
