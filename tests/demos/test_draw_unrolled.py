@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from demos import draw_unrolled, lecture_figures, make_pictures
 from demos.lecture_figures import CELLS, FIGURES
 from tests.draw.dot import Picture, read
-from tests.draw.test_picture import needs_dot
+from tests.draw.test_picture import ROOT, needs_dot
 from tinygrad_rnn import Tensor
 from tinygrad_rnn.draw import drawing
 from tinygrad_rnn.draw.flow import flow
@@ -41,6 +44,25 @@ def test_each_figure_is_the_same_for_one_seed(figure: str, tmp_path: Path) -> No
     one, two = (drawn(tmp_path, "--figure", figure, "--seed", "1") for _ in range(2))
     assert one == two
     assert read(one).nodes
+
+
+FIGURES_IN_ANOTHER_PROCESS = """
+import tempfile, pathlib, contextlib, io
+from demos import draw_unrolled
+from demos.lecture_figures import FIGURES
+file = pathlib.Path(tempfile.mkdtemp()) / "x.dot"
+for figure in FIGURES:
+    with contextlib.redirect_stdout(io.StringIO()):
+        draw_unrolled.main(["--figure", figure, "--output", str(file)])
+    print(ascii(file.read_text(encoding="utf-8")))
+"""
+
+
+def test_figures_are_the_same_in_every_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FIGURES_IN_ANOTHER_PROCESS]
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    run = subprocess.run(command, capture_output=True, check=True, encoding="utf-8", env=environment, cwd=ROOT)  # noqa: S603
+    assert run.stdout.splitlines() == [ascii(drawn(tmp_path, "--figure", figure)) for figure in FIGURES]
 
 
 @pytest.mark.parametrize("level", ["op", "cell", "layer"])

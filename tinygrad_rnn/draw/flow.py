@@ -32,6 +32,11 @@ class Flow:
     things: tuple[Any, ...]  # the Tensor, array, number or text that each node stands for
     gradients: tuple[Array | None, ...]
 
+    @classmethod
+    def without_gradients(cls, outputs: Sequence[Tensor], graph: Graph) -> Flow:
+        """The values of ``graph``, the graph of ``outputs``, alone."""
+        return cls(graph, tuple(tensors(outputs, graph)), (None,) * len(graph.nodes))
+
     def value(self, i: int) -> Any:
         """The value of node ``i``: an array, a number or a text."""
         thing = self.things[i]

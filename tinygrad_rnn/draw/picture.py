@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_rnn.draw.both import both
 from tinygrad_rnn.draw.engine import load_graphviz
 from tinygrad_rnn.draw.flat import Flat
-from tinygrad_rnn.draw.fold import Column, columns
 from tinygrad_rnn.draw.flow import Flow, check_unrolled, flow
+from tinygrad_rnn.draw.fold import Column, columns
 from tinygrad_rnn.draw.graph import collect
 from tinygrad_rnn.draw.heat import heat as heated
 from tinygrad_rnn.draw.lanes import lanes_of
@@ -99,12 +99,12 @@ def scene_of(
     show = (show,) if isinstance(show, str) else show
     for what in show:
         known(what, ("shape", "dtype", "value", "grad"), "show")
-    graph = collect(outputs)
+    found = flow_of(outputs) if heat or backward or "grad" in show else None
+    graph = found.graph if found else collect(outputs)
     if heat:
         check_unrolled(graph)
-    found = flow_of(outputs) if heat or backward or "grad" in show else None
     noted = heat or not {"shape", "dtype"}.issuperset(show)
-    notes = Notes(graph, outputs, found, show, heat=bool(heat)) if noted else no_notes
+    notes = Notes(found or Flow.without_gradients(outputs, graph), show, heat=bool(heat)) if noted else no_notes
     scene = arranged(Wording(graph, show, notes), chosen(theme), level=level, fold=fold, steps=steps)
     if found and backward:
         scene = both(scene, found)

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import numpy as np
 
-from tinygrad_rnn.draw.flow import Flow, norm, tensors, tracks
-from tinygrad_rnn.draw.graph import Graph, Leaf
-from tinygrad_rnn.tensor import Array, Tensor, plain
+from tinygrad_rnn.draw.flow import Flow, norm, tracks
+from tinygrad_rnn.draw.graph import Leaf
+from tinygrad_rnn.tensor import Array
 
 MOST_NUMBERS = 16  # of an array that is shown
 MOST_IN_PARAMETER = 4  # which is drawn again at each use
@@ -25,18 +25,14 @@ class Notes:
     ``heat`` the norm of the gradient stands below. Of several positions, states and what is read elsewhere count.
     """
 
-    def __init__(
-        self, graph: Graph, outputs: Sequence[Tensor], flow: Flow | None, show: Sequence[str], *, heat: bool
-    ) -> None:
-        self.graph, self.show, self.heat = graph, show, heat
-        self.things = tensors(outputs, graph)
-        self.gradients = flow.gradients if flow else [None] * len(self.things)
+    def __init__(self, flow: Flow, show: Sequence[str], *, heat: bool) -> None:
+        self.flow, self.graph, self.show, self.heat = flow, flow.graph, show, heat
         self.readers: dict[int, list[int]] = {}
-        for source, i in graph.edges():
+        for source, i in self.graph.edges():
             self.readers.setdefault(source, []).append(i)
         self.names: dict[int, str] = {}
         with suppress(ValueError):  # without time steps
-            self.names = {i: track.name for track in tracks(graph) for i in track.positions.values()}
+            self.names = {i: track.name for track in tracks(self.graph) for i in track.positions.values()}
 
     def __call__(self, positions: Sequence[int]) -> tuple[str, ...]:
         """The lines, which may be none."""
@@ -44,11 +40,11 @@ class Notes:
         norms: list[float] = []
         found = self.results(positions)
         for i in found:
-            node, g = self.graph.nodes[i], self.gradients[i]
+            node, g = self.graph.nodes[i], self.flow.gradients[i]
             name = "" if len(positions) == 1 else f"{self.names.get(i, node.name)} ".lstrip()
             most = MOST_IN_PARAMETER if isinstance(node, Leaf) and node.kind == "parameter" else MOST_NUMBERS
-            if "value" in self.show and not isinstance(self.things[i], str):
-                lines += [name + row for row in rows(np.asarray(plain(self.things[i])), most)]
+            if "value" in self.show and not isinstance(value := self.flow.value(i), str):
+                lines += [name + row for row in rows(np.asarray(value), most)]
             if g is not None and "grad" in self.show:
                 lines += [f"∂{name or ' '}{row}" for row in rows(g, most)]
             if g is not None and self.heat:
@@ -64,8 +60,10 @@ class Notes:
         """Of several positions the states, what is read elsewhere, and outputs of the graph; a single one itself."""
         if len(positions) == 1:
             return list(positions)
-        inside, wanted = set(positions), {*self.graph.outputs, *self.names}
-        return [i for i in positions if i in wanted or not inside.issuperset(self.readers.get(i, ()))]
+        inside, outputs = set(positions), self.graph.outputs
+        return [
+            i for i in positions if i in self.names or i in outputs or not inside.issuperset(self.readers.get(i, ()))
+        ]
 
 
 def greatest(norms: Sequence[float]) -> float:
