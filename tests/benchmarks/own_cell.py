@@ -54,12 +54,13 @@ def main() -> None:
         times: list[list[float]] = [[], []]
         repeat = max(1, 20000 // (H * T * B))
         for i in range(ROUNDS + 3):
-            for run, own in zip(runs, times, strict=True):
+            for run, took in zip(runs, times, strict=True):
                 start = time.process_time()
                 for _ in range(repeat):
                     run()
-                own += [(time.process_time() - start) / repeat] * (i >= 3)
-        gru, own_cell = (sorted(own)[len(own) // 4] * 1e3 for own in times)
+                if i >= 3:
+                    took.append((time.process_time() - start) / repeat)
+        gru, own_cell = (sorted(took)[len(took) // 4] * 1e3 for took in times)
         print(
             f"H={H} T={T} B={B}: GRU {gru:.2f} ms, minimal gated unit {own_cell:.2f} ms, "
             f"per unit of arithmetic {own_cell / gru * 3 / 2:.2f}"
