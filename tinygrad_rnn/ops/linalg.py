@@ -6,7 +6,7 @@ from string import ascii_letters
 
 import numpy as np
 
-from tinygrad_rnn.contributions import Rows
+from tinygrad_rnn.contributions import Rows, as_rows
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
 from tinygrad_rnn.ops.index import scatter_add
@@ -33,11 +33,21 @@ def matmul_y(g: Value, out: Value, x: Value, y: Value) -> Value:
 @op(x=matmul_x, y=matmul_y)
 def matmul(x: Value, y: Value) -> Array:
     """x @ y for vectors, matrices [I, J] @ [J, K] and stacks of matrices, as ``np.matmul``."""
+    return product(x, y)
+
+
+def product(x: Value, y: Value) -> Array:
+    """x @ y; with one matrix y a single product of all rows of x, where ``np.matmul`` makes one for each leading index.
+
+    It is up to twice as fast for the 50 rows of a batch at each of many time steps.
+    """
+    if x.ndim > 2 and y.ndim == 2:
+        return np.matmul(as_rows(x), y).reshape(*x.shape[:-1], y.shape[-1])
     return np.matmul(x, y)
 
 
 @op(
-    x=lambda g, out, x, weight, bias=None: g @ weight,
+    x=lambda g, out, x, weight, bias=None: matmul(g, weight),
     weight=lambda g, out, x, weight, bias=None: Rows(g, x),
     bias=lambda g, out, x, weight, bias=None: g,
 )
@@ -46,7 +56,7 @@ def linear(x: Value, weight: Value, bias: Value = None) -> Array:
 
     ``x`` [..., I], ``weight`` [O, I], ``bias`` [O] or any shape that broadcasts to the result, [..., O].
     """
-    out = np.matmul(x, weight.T)
+    out = product(x, weight.T)
     return out if bias is None else np.add(out, bias, out=out if out.ndim else None)
 
 
