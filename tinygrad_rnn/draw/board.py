@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tinygrad_rnn.draw.channel import Net, mean, tracks
-from tinygrad_rnn.draw.scene import Box, Point
+from tinygrad_rnn.draw.lanes import sorted_up
+from tinygrad_rnn.draw.scene import Point
 from tinygrad_rnn.draw.tile import CHANNEL, LEAD, TRACK, Block, Route, Tile, Vertex, spread, tidy
 
 AISLE = 30.0  # between two columns
@@ -120,15 +121,7 @@ class Board:
     def stack_rows(self, shelves: Mapping[int, list[Shelf]]) -> None:
         """Put each item of a gap above those it gets inputs from; bars have rows of their own, inputs the top one."""
         for k, found in shelves.items():
-            level: dict[int, int] = {}
-            for s in found:  # after their inputs
-                below = [c.source.item for c in self.feeds.get(s.item, []) if c.target.item == s.item]
-                level[s.item] = max((level[i] + 1 for i in below if i in level), default=0)
-            for s in reversed(found):
-                above = [c.target.item for c in self.feeds.get(s.item, []) if c.source.item == s.item]
-                fed = any(c.target.item == s.item for c in self.feeds.get(s.item, []))
-                if above and not fed and all(i in level for i in above):
-                    level[s.item] = min(level[i] for i in above) - 1
+            level = self.levels(found)
             rows: dict[tuple[int, int, int], list[Shelf]] = {}
             for n, s in enumerate(found):
                 bar = s.column is None and len(self.touched(s)) > 1
@@ -138,6 +131,26 @@ class Board:
             for r, row in enumerate(self.gaps[k].rows):
                 for s in row:
                     s.row = r
+
+    def levels(self, found: Sequence[Shelf]) -> dict[int, int]:
+        """How high each item of a gap stands: above its inputs, or, if nothing below the gap feeds it, under its uses."""
+        inside = {s.item for s in found}
+        edges = [(c.source.item, c.target.item) for i in inside for c in self.feeds.get(i, [])]
+        edges = [(a, b) for a, b in edges if a in inside and b in inside]
+        order = sorted_up([s.item for s in found], edges)
+        into: dict[int, list[int]] = {i: [a for a, b in edges if b == i] for i in order}
+        uses: dict[int, list[int]] = {i: [b for a, b in edges if a == i] for i in order}
+        level: dict[int, int] = {}
+        fed: set[int] = set()
+        for i in order:
+            level[i] = max((level[a] + 1 for a in into[i]), default=0)
+            outside = any(c.target.item == i and c.source.item not in inside for c in self.feeds.get(i, []))
+            if outside or not fed.isdisjoint(into[i]):
+                fed.add(i)
+        for i in reversed(order):
+            if i not in fed:
+                level[i] = min((level[b] - 1 for b in uses[i]), default=len(order))
+        return level
 
     def touched(self, s: Shelf) -> list[tuple[Cable, Place]]:
         """The lines between an item in a gap and tiles, with the tile's end."""

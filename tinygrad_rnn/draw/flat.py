@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinygrad_rnn.draw.graph import Graph, Leaf, Operation
@@ -31,13 +32,26 @@ class Names:
     """
 
     def __init__(self) -> None:
-        self.used: Counter[str] = Counter()
+        self.used: dict[str, int] = {}
 
     def __call__(self, scope: Scope, word: str) -> str:
         """A new name."""
-        base = re.sub(r"[^\w .=/-]", "_", " / ".join(filter(None, (describe(scope), word))))
-        self.used[base] += 1
-        return f"{base} #{self.used[base]}"  # no base contains '#', so no two names are equal
+        where, what = place(scope), plain(word)
+        base = f"{where} / {what}" if where and what else where or what
+        self.used[base] = count = self.used.get(base, 0) + 1
+        return f"{base} #{count}"  # no base contains '#', so no two names are equal
+
+
+@lru_cache(10_000)
+def place(scope: Scope) -> str:
+    """A scope as part of a name."""
+    return plain(describe(scope))
+
+
+@lru_cache(10_000)
+def plain(word: str) -> str:
+    """Text with only such characters as DOT and SVG take in names."""
+    return re.sub(r"[^\w .=/-]", "_", word)
 
 
 class Flat:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -81,9 +82,10 @@ def collect(outputs: Sequence[Tensor]) -> Graph:
     """
     nodes: list[Vertex] = []
     position: dict[int, int] = {}
-    for out, node in recorded(outputs):
+    dtypes: dict[Any, str] = {}
+    for out, (op, inputs, params, scope) in recorded(outputs):
         sources = []
-        for x in node.inputs:
+        for x in inputs:
             if x is None:
                 continue
             if id(x) not in position or type(x) is not Tensor:
@@ -91,8 +93,10 @@ def collect(outputs: Sequence[Tensor]) -> Graph:
                 nodes.append(leaf(x))
             sources.append(position[id(x)])
         position[id(out)] = len(nodes)
-        how = node.op.name, tuple(sources), node.params, node.scope
-        nodes.append(Operation(*how, out.shape, str(out.dtype), out.name or ""))
+        dtype = out.dtype
+        if dtype not in dtypes:
+            dtypes[dtype] = str(dtype)
+        nodes.append(Operation(op.name, tuple(sources), params, scope, out.shape, dtypes[dtype], out.name or ""))
     return Graph(tuple(nodes), tuple(position[id(out)] for out in outputs))
 
 
@@ -106,19 +110,19 @@ def recorded(outputs: Sequence[Tensor]) -> list[tuple[Tensor, Node]]:
                 f"draw: no operation was recorded for this tensor of shape {out.shape}: it is a leaf, was detached or "
                 "computed under no_grad(), or nothing it was computed from requires grad"
             )
-    found: dict[int, tuple[Tensor, Node]] = {}
+    found: dict[int, Tensor] = {}
     stack: list[Any] = list(outputs)
     while stack:
         x = stack.pop()
-        if type(x) is not Tensor or x.node is None or id(x) in found:
+        if type(x) is not Tensor or x._made is None or id(x) in found:  # noqa: SLF001  nodes are plain data
             continue
-        if x.node is FREED:
+        if x._made is FREED:  # noqa: SLF001
             raise RuntimeError(
                 "draw: this graph was freed by backward(); draw before backward(), or give it retain_graph=True"
             )
-        found[id(x)] = x, x.node
-        stack += x.node.inputs
-    return sorted(found.values(), key=lambda pair: pair[0].time)
+        found[id(x)] = x
+        stack += x._made[1]  # noqa: SLF001
+    return [(x, x.node) for x in sorted(found.values(), key=attrgetter("time")) if x.node is not None]
 
 
 def leaf(x: Any) -> Leaf:

@@ -212,6 +212,7 @@ class Statements:
     def __init__(self, scene: Scene) -> None:
         self.theme = scene.theme
         self.known: dict[object, str] = {}
+        self.names = {name: quoted(name) for name in scene.marks}
 
     def mark(self, mark: Mark) -> str:
         """The statement that draws a mark."""
@@ -226,7 +227,7 @@ class Statements:
             self.known[key] = settings(look)
         place = f' pos="{round(box.x)},{round(box.y)}"' if box else ""
         tip = f" tooltip={quoted(printable(mark.tooltip))}" if mark.tooltip else ""
-        return f"\t{quoted(mark.name)} [{self.known[key]}{place}{tip}]\n"
+        return f"\t{self.names[mark.name]} [{self.known[key]}{place}{tip}]\n"
 
     def line(self, line: Line) -> str:
         """The statement that draws a line."""
@@ -247,7 +248,7 @@ class Statements:
             look_text += f' lp="{number(line.label_at[0])},{number(line.label_at[1])}"'
         if turned:
             tail, head = head, tail
-        return f"\t{quoted(tail)} -> {quoted(head)}{f' [{look_text.strip()}]' if look_text else ''}\n"
+        return f"\t{self.names[tail]} -> {self.names[head]}{f' [{look_text.strip()}]' if look_text else ''}\n"
 
 
 def spline(route: Sequence[Point]) -> str:

@@ -10,7 +10,7 @@ and rows are as wide and high as what stands in them, and a line is said by its 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ class Template:
     out: Mapping[str, tuple[str, str]]  # of each state: the operation that makes it, and its turns
     top: tuple[str, str, float]  # of the result: the operation, its turns, and the column in which it goes up
     free: tuple[str, str]  # an operation, and the side on which its chip needs no room of its own
+    beside: tuple[str, str]  # the sides for the chips of an operation into which a line comes from below
 
 
 RNN = Template(
@@ -56,6 +57,7 @@ RNN = Template(
     out=MappingProxyType({"$h": ("h", "H")}),
     top=("h", "HV", 2),
     free=("a", "over"),
+    beside=("right", "left"),
 )  # fmt: skip
 
 LSTM = Template(
@@ -81,6 +83,7 @@ LSTM = Template(
     out=MappingProxyType({"$h": ("h", "VH"), "$c": ("c", "H")}),
     top=("h", "HV", 6),
     free=("a", "over"),
+    beside=("right", "left"),
 )  # fmt: skip
 
 GRU = Template(
@@ -107,9 +110,23 @@ GRU = Template(
     out=MappingProxyType({"$h": ("h", "H")}),
     top=("h", "HV", 11),
     free=("a", "under"),
+    beside=("left", "over"),
 )  # fmt: skip
 
-TEMPLATES = (RNN, LSTM, GRU)
+
+
+def fed(template: Template, *, bias: bool) -> Template:
+    """The same cell when it is called with x, and multiplies it in the step itself; with ``bias``, by b_ih + b_hh."""
+    x = Role("linear", ("^", "b") if bias else ("^",), template.roles["x"].at, ("V", "H"))
+    roles = {**({"b": Role("add", (), (-1, x.at[1]), ())} if bias else {}), **template.roles, "x": x}
+    return replace(template, roles=roles)
+
+
+TEMPLATES = tuple(
+    form
+    for template in (RNN, LSTM, GRU)
+    for form in (template, fed(template, bias=False), *([] if template is GRU else [fed(template, bias=True)]))
+)
 
 
 class Match(NamedTuple):
@@ -226,7 +243,7 @@ class Setting:
         self.step, self.found, self.template = step, found, found.template
         roles = self.template.roles
         self.blocks = {name: self.turned(name, step.blocks[found.played[name]]) for name in roles}
-        self.x = grid({name: (role.at[0], *across(self.blocks[name])) for name, role in roles.items()}, COLUMN, EDGE)
+        self.x = grid({name: (role.at[0], *self.across(name)) for name, role in roles.items()}, COLUMN, EDGE)
         self.y = grid({name: (role.at[1], *self.upright(name)) for name, role in roles.items()}, ROW, 8.0)
         self.boxes = {
             name: Box(self.x[role.at[0]], self.y[role.at[1]], self.blocks[name].width, self.blocks[name].height)
@@ -253,22 +270,42 @@ class Setting:
             return block._replace(under=None, over=block.under)
         return block
 
+    def side(self, name: str, chip: str) -> str:
+        """Where a chip stands: under or over its block, but beside it where a line comes in from below."""
+        if "^" not in self.template.roles[name].inputs:
+            return chip
+        return self.template.beside[chip == "over"]
+
+    def room(self, name: str, side: str) -> tuple[float, float]:
+        """The size of the chip on one side of a block, with the line that leads to it."""
+        block = self.blocks[name]
+        for chip, size in (("under", block.under), ("over", block.over)):
+            if size and self.side(name, chip) == side:
+                return size[0] + LEAD, size[1] + LEAD
+        return 0.0, 0.0
+
+    def across(self, name: str) -> tuple[float, float]:
+        """How far a block with its chips reaches to the left and to the right."""
+        half = self.blocks[name].width / 2
+        over = max(self.room(name, side)[0] - LEAD for side in ("under", "over")) / 2
+        return max(half + self.room(name, "left")[0], over), max(half + self.room(name, "right")[0], over)
+
     def upright(self, name: str) -> tuple[float, float]:
         """How far a block with its chips reaches down and up."""
-        block, free = self.blocks[name], self.template.free
-        return (
-            block.height / 2 + (LEAD + block.under[1] if block.under and (name, "under") != free else 0.0),
-            block.height / 2 + (LEAD + block.over[1] if block.over and (name, "over") != free else 0.0),
-        )
+        half, free = self.blocks[name].height / 2, self.template.free
+        under, over = (0.0 if (name, side) == free else self.room(name, side)[1] for side in ("under", "over"))
+        return half + under, half + over
 
     def put_chips(self) -> None:
-        """Chips under and over their operations."""
+        """Chips on the sides of their operations."""
+        ways = {"under": (0, -1), "over": (0, 1), "left": (-1, 0), "right": (1, 0)}
         for name, block in self.blocks.items():
             box = self.boxes[name]
-            for side, chip, sign in (("under", block.under, -1), ("over", block.over, 1)):
-                if chip:
-                    y = box.y + sign * (block.height / 2 + LEAD + chip[1] / 2)
-                    self.tile.chips[self.found.played[name], side] = Box(box.x, y, *chip)
+            for chip, size in (("under", block.under), ("over", block.over)):
+                if size:
+                    x, y = ways[self.side(name, chip)]
+                    away = (block.width + size[0]) / 2 + LEAD, (block.height + size[1]) / 2 + LEAD
+                    self.tile.chips[self.found.played[name], chip] = Box(box.x + x * away[0], box.y + y * away[1], *size)
 
     def put_routes(self) -> None:
         """The lines of all inputs, and those that go out."""
@@ -279,9 +316,7 @@ class Setting:
             if wire.source is not None:
                 wanted = of[wire.source]
                 turns = role.turns[role.inputs.index(wanted)]
-                self.tile.routes[wire.block, wire.slot] = self.line(
-                    self.boxes[wanted], box, turns, round_end=self.blocks[name].round
-                )
+                self.tile.routes[wire.block, wire.slot] = self.line(self.boxes[wanted], box, turns)
             elif wire.state is not None:
                 wanted = next(s for s in role.inputs if s in STATES)
                 y = self.y[self.template.height[wanted]]
@@ -297,7 +332,7 @@ class Setting:
         end = Box(self.x[column], self.tile.height, 0.0, 0.0)
         self.tile.top[self.found.played[name]] = self.line(self.boxes[name], end, turns)
 
-    def line(self, a: Box, b: Box, turns: str, *, round_end: bool = False) -> Route:
+    def line(self, a: Box, b: Box, turns: str) -> Route:
         """The corners of a line from ``a`` to ``b``."""
         up = b.y > a.y
         corners: list[Point]
@@ -313,12 +348,6 @@ class Setting:
             middle = a.right + COLUMN * 0.45 if a.width == 0 else b.left - COLUMN * 0.45
             corners = [(a.right, a.y), (middle, a.y), (middle, b.y), (b.left, b.y)]
         return tidy(corners)
-
-
-def across(block: Block) -> tuple[float, float]:
-    """How far a block with its chips reaches to the left and to the right."""
-    half = max([block.width, *(chip[0] for chip in (block.under, block.over) if chip)]) / 2
-    return half, half
 
 
 def grid(members: Mapping[str, tuple[float, float, float]], gap: float, start: float) -> dict[float, float]:
