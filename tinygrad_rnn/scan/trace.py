@@ -120,10 +120,10 @@ def made_anew(outside: Outside, start: int) -> list[Tensor | Array]:
 def check_pure(made: Sequence[Tensor | Array], again: Sequence[Tensor | Array]) -> None:
     """Raise CannotPlan unless the arrays that a step made are the same when it is run on other values."""
     for first, second in zip_longest(made, again):
-        a, b = (None if x is None else plain(x) for x in (first, second))
-        if a is None or b is None or a.shape != b.shape or not np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
+        a, b = (np.zeros(0) if x is None else plain(x) for x in (first, second))
+        if first is None or second is None or a.shape != b.shape or not np.array_equal(a, b, a.dtype.kind == "f"):
             raise CannotPlan(
-                f"scan: the step makes an array of shape {np.shape(b if a is None else a)} that is another one each "
+                f"scan: the step makes an array of shape {np.shape(a if second is None else b)} that is another one each "
                 "time it is run: it draws random numbers, or computes outside of the library from the value of a "
                 "tensor (.data). With unroll=False it is run once, for all time steps: hand in what differs through "
                 "xs, compute with the library's operations, or run it with unroll=True"

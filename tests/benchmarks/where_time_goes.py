@@ -2,7 +2,7 @@
 
 From the root of the repository:
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/profile.py lstm 87,128,1,50,50
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python tests/benchmarks/where_time_goes.py lstm 87,128,1,50,50
 
 Every call of the plan is run over and over by itself, with its operands in the cache: the sum of these times is the
 least that the program can take, and the difference to the measured step is the cost of memory and of what is around it.
@@ -11,7 +11,7 @@ least that the program can take, and the difference to the measured step is the 
 import gc
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))  # so that the file can be run from anywhere
 
 from tests.benchmarks.steps import make_step, milliseconds
-from tinygrad_rnn.scan.run import Run, as_rows
-from tinygrad_rnn.tensor import Array
+from tinygrad_rnn.scan.run import Run
 
 
 def least(function: Callable[..., Any], *args: Any) -> float:
@@ -42,9 +41,8 @@ def product(rows: int, inner: int, columns: int) -> float:
     return least(partial(np.dot, out=np.empty((rows, columns), np.float32)), a, b)
 
 
-def calls(run: Run) -> Counter[str]:
-    """The time of every call of a plan by itself, summed by kind."""
-    found: Counter[str] = Counter()
+def add_calls(found: dict[str, float], run: Run) -> None:
+    """Add the time of every call of a plan by itself to that of its kind."""
     for direction, program in (("forward", run.forward_pass), ("backward", run.backward_pass)):
         for function, args in program:
             kind = "products" if function in {np.dot, np.matmul} else "other calls"
@@ -52,7 +50,6 @@ def calls(run: Run) -> Counter[str]:
     for total in run.plan.draft.totals:
         took = least(run.total, total, run.invariant[total.invariant].shape)
         found["gradients of weights, products" if total.how == "rows" else "other sums over time"] += took
-    return found
 
 
 def main() -> None:
@@ -61,14 +58,12 @@ def main() -> None:
     V, H, L, T, B = size
     step = make_step(kind, V, H, L, T, B, "scan")
     whole = milliseconds(step, 30)
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
+    runs = [x for x in gc.get_objects() if isinstance(x, Run)]
     with np.errstate(all="ignore"):
-        for run in (x for x in gc.get_objects() if isinstance(x, Run)):
-            found += calls(run)
-    gates: Array = np.array([0])
-    for run in (x for x in gc.get_objects() if isinstance(x, Run)):
-        gates = as_rows(run.invariant[0])
-    rows = len(gates)
+        for run in runs:
+            add_calls(found, run)
+    rows = max(len(array) for array in runs[-1].invariant)
     found["logits and their gradients, products"] = product(T * B, H, V) + product(T * B, V, H) + product(V, T * B, H)
     between = 2 * product(T * B, H, rows) + product(rows, T * B, H)
     found["between the layers, products"] = (L - 1) * between
