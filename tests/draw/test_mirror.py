@@ -14,7 +14,7 @@ from tinygrad_rnn.contributions import At, Rows
 from tinygrad_rnn.draw.flow import Flow, flow, norm
 from tinygrad_rnn.draw.graph import Operation
 from tinygrad_rnn.draw.mirror import mirror
-from tinygrad_rnn.op import thread
+from tinygrad_rnn.op import Op, thread
 from tinygrad_rnn.tensor import Array
 
 
@@ -164,6 +164,36 @@ def test_observers_hear_nothing_and_the_recorder_is_as_before() -> None:
         recorder.observers = before
     assert not heard
     assert not recorder.tracing
+
+
+def test_a_planned_scan_is_one_rule_without_a_formula() -> None:
+    gru = nn.GRU(3, 4, rng=0, dtype=float, unroll=False)
+    x = Tensor(np.random.default_rng(0).standard_normal((5, 2, 3)))
+    loss = (gru(x)[0] * 2.0).sum()
+    found = flow(loss)
+    (scan,) = [rule for rule in mirror(found) if found.things[rule.operation].node.op.name == "planned_scan"]
+    assert scan.label("planned_scan") == "planned scan VJP"
+    norms = {gift.input: gift.norm for gift in scan.gives}
+    leaf = next(i for i, thing in enumerate(found.things) if thing is gru.weight_hh_l0)
+    assert norms[leaf] == pytest.approx(found.norm(leaf))
+    loss.backward()
+
+
+def doubled_often(g: Any) -> Any:
+    for _ in range(30):
+        g = g + g
+    return g
+
+
+def test_a_formula_that_would_grow_without_bounds_is_not_written() -> None:
+    def odd(x: Array) -> Array:
+        return x
+
+    twice = Op(odd, None, {"x": lambda g, out, x: doubled_often(g * x)})  # its formula would have 2^30 words
+    (rule,) = mirror(flow(twice(Tensor(1.0, requires_grad=True))))
+    assert [gift.formula for gift in rule.gives] == ["…"]
+    assert rule.label("odd") == "odd VJP"
+    assert rule.saved == (0,)
 
 
 def test_60_doublings_take_no_time() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 INFIX = {"add": (" + ", 1), "sub": (" − ", 1), "mul": (" × ", 2), "div": (" / ", 2), "matmul": (" @ ", 2)}
 LONGEST = 36  # characters of a formula; a longer one is called by its operation
+MOST_VALUES = 16  # in a formula: what is used twice stands in it twice, so that the text could grow without bounds
 
 
 class Gift(NamedTuple):
@@ -52,7 +53,7 @@ class Vjp:
         """The formulas as a text, or the name of the operation ``op`` where they are long."""
         formulas = [gift.formula for gift in self.gives]
         text = formulas[0] if len(formulas) == 1 else f"({', '.join(formulas)})"
-        return text if len(text) <= LONGEST else f"{op.replace('_', ' ')} VJP"
+        return text if len(text) <= LONGEST and "…" not in formulas else f"{op.replace('_', ' ')} VJP"
 
 
 def mirror(flow: Flow) -> list[Vjp]:
@@ -99,10 +100,9 @@ def vjp(flow: Flow, i: int) -> Vjp:
         if isinstance(x, Tensor) and x.requires_grad:
             part = part if op.joint else op.rules[k](g, out, *inputs, **params)  # noqa: PLW2901
             if part is not None:
-                summed = getattr(part, "shape", x.shape) != x.shape  # by the engine, after broadcasting
-                text = f"Σ {formula(part, words, 2)}" if summed else formula(part, words)
-                gives.append(Gift(position[k], text, norm(expanded(part, x))))
-                read |= reads(part, words)
+                found, size = reads(part, words)
+                gives.append(Gift(position[k], written(part, words, x, size), norm(expanded(part, x))))
+                read |= found
     saved = [position[k] for k in present if read.intersection(keys(inputs[k]))] + [i] * (id(out) in read)
     return Vjp(i, tuple(gives), tuple(dict.fromkeys(saved)))
 
@@ -142,8 +142,8 @@ def operands(x: Any) -> tuple[Any, ...]:
     return x.node.inputs if isinstance(x, Tensor) and x.node is not None else ()
 
 
-def reads(x: Any, words: dict[int, str]) -> set[int]:
-    """The identities of those things among ``words`` that ``x`` was computed from."""
+def reads(x: Any, words: dict[int, str]) -> tuple[set[int], int]:
+    """The identities of those things among ``words`` that ``x`` was computed from, and of how many values in all."""
     found: set[int] = set()
     stack, seen = [x], set[int]()
     while stack:
@@ -153,7 +153,16 @@ def reads(x: Any, words: dict[int, str]) -> set[int]:
         elif id(y) not in seen:
             seen.add(id(y))
             stack += operands(y)
-    return found
+    return found, len(seen)
+
+
+def written(part: Any, words: dict[int, str], x: Tensor, size: int) -> str:
+    """The formula of the contribution ``part`` to the gradient of ``x``; "…" for one of very many values."""
+    if size > MOST_VALUES:
+        return "…"
+    if getattr(part, "shape", x.shape) != x.shape:  # the engine sums, where the input was broadcast
+        return f"Σ {formula(part, words, 2)}"
+    return formula(part, words)
 
 
 def formula(x: Any, words: dict[int, str], level: int = 0) -> str:

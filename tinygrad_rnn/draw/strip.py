@@ -123,7 +123,7 @@ class Strip:
         for k in range(SHADES):
             norm = 10 ** (scale.low + (scale.high - scale.low) * (k + 0.5) / SHADES)
             look = {**scale.look(norm, self.scene.theme), "penwidth": "0", "style": "filled"}
-            box = Box(left + length * (k + 0.5) / SHADES, y, length / SHADES + 0.5, 12)
+            box = Box(left + length * (k + 0.5) / SHADES, y, length / SHADES + 1, 12)
             self.mark(f"legend colour {k}", "", "arrange", box, look)
         for norm, words in scale.ticks():
             self.text(f"legend tick {words}", words, Box(left + length * scale.place(norm), y - 16, 40, 14))
