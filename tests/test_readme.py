@@ -14,10 +14,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_tour_runs_and_prints_what_it_says(tmp_path: Path) -> None:
-    (tour,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    tour, own_cell = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert 15 <= len([line for line in tour.splitlines() if line.strip()]) <= 22
     script = tmp_path / "tour.py"
-    script.write_text(tour, encoding="utf-8")
+    script.write_text(f"{tour}\n{own_cell}\nassert outputs.shape == (T, B, H)\n", encoding="utf-8")
     run = subprocess.run(  # noqa: S603  our own text
         [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, env=ENVIRONMENT, check=False
     )

@@ -123,7 +123,7 @@ def check_pure(made: Sequence[Tensor | Array], again: Sequence[Tensor | Array]) 
         a, b = (np.zeros(0) if x is None else plain(x) for x in (first, second))
         if first is None or second is None or a.shape != b.shape or not np.array_equal(a, b, a.dtype.kind == "f"):
             raise CannotPlan(
-                f"scan: the step makes an array of shape {np.shape(a if second is None else b)} that is another one each "
+                f"scan: the step makes an array of shape {(a if second is None else b).shape} that is another one each "
                 "time it is run: it draws random numbers, or computes outside of the library from the value of a "
                 "tensor (.data). With unroll=False it is run once, for all time steps: hand in what differs through "
                 "xs, compute with the library's operations, or run it with unroll=True"
