@@ -13,11 +13,12 @@ from tests.draw.test_picture import box, contrast, dot, needs_dot
 from tinygrad_rnn import Tensor, cross_entropy, nn, tanh
 from tinygrad_rnn.draw.both import RED, both
 from tinygrad_rnn.draw.drawing import Drawing
-from tinygrad_rnn.draw.flow import flow
+from tinygrad_rnn.draw.flow import flow, norm
 from tinygrad_rnn.draw.mirror import mirror
 from tinygrad_rnn.draw.picture import scene_of
 from tinygrad_rnn.draw.scene import Scene, write
 from tinygrad_rnn.draw.theme import THEMES
+from tinygrad_rnn.draw.values import short
 
 
 def plain_step() -> Tensor:
@@ -98,6 +99,13 @@ def test_labels_are_formulas_and_norms() -> None:
     leaf = next(i for i, node in enumerate(found.graph.nodes) if node.name == "W")
     assert f"{found.norm(leaf):.3e}" in twins["backward of W #1"].tooltip
     assert {line.label for line in scene.lines if line.head == "backward of b #1"} == {"0.41"}
+
+
+def test_each_use_of_one_tensor_has_its_own_contribution() -> None:
+    x = Tensor(np.array([[1.0, 2.0], [3.0, -4.0]]), True, name="x")
+    loss = (x @ x).sum()
+    labels = sorted(line.label for line in both(scene_of(loss), flow(loss)).lines if line.head == "backward of x #1")
+    assert labels == sorted(short(norm(g)) for g in (np.ones((2, 2)) @ x.data.T, x.data.T @ np.ones((2, 2))))
 
 
 @pytest.mark.parametrize("make", [nn.LSTM, nn.GRU])

@@ -42,7 +42,10 @@ class Both:
         self.scene, self.flow, self.graph = scene, flow, scene.graph
         self.out = Scene(scene.graph, scene.theme, placed=scene.placed, title=scene.title)
         self.rules = {rule.operation: rule for rule in mirror(flow)}
-        self.gifts = {(gift.input, i): gift for i, rule in self.rules.items() for gift in rule.gives}
+        gifts: dict[tuple[int, int], list[Gift]] = {}  # by (input, operation): one for each argument that it is
+        for i, rule in self.rules.items():
+            for gift in rule.gives:
+                gifts.setdefault((gift.input, i), []).append(gift)
         self.saved = {(i, k) for k, rule in self.rules.items() for i in rule.saved}  # (what is read, by whose rule)
         self.twins: dict[str, Mark] = {}  # by the names of the marks of the forward graph
         self.enclose()
@@ -51,9 +54,9 @@ class Both:
             if any(flow.gradients[i] is not None for i in mark.positions):
                 self.twins[mark.name] = self.twin(mark, read)
         for line in scene.lines:
-            gifts = [self.gifts[pair] for pair in line.inputs if pair in self.gifts]
-            if gifts and line.tail in self.twins and line.head in self.twins:
-                self.turned(line, gifts)
+            given = [gifts[pair].pop(0) for pair in line.inputs if gifts.get(pair)]
+            if given:
+                self.turned(line, given)
 
     def twin(self, mark: Mark, read: set[int]) -> Mark:
         """The rules of what ``mark`` stands for, or the gradient of a leaf, as a mark."""
