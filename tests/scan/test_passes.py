@@ -94,6 +94,19 @@ def test_what_a_step_makes_of_outside_tensors_alone_is_recorded_once() -> None:
     assert_agree([[f.data, s] for f, s in zip(firsts, seconds, strict=True)], 1e-12)
 
 
+def test_two_inputs_may_have_one_cotangent() -> None:
+    """It is computed after the loop, for one of them, and copied to the other."""
+    r = np.random.default_rng(0)
+    x, z = (Tensor(r.normal(size=(T, B, 4)), True) for _ in range(2))
+    W, U = (Tensor(r.normal(size=(4, 4)), True) for _ in range(2))
+
+    def step(h: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        h = tg.tanh(tg.linear(x + z, W) + tg.linear(h, U))
+        return h, h
+
+    assert_agree(both_ways(step, Tensor(np.zeros((B, 4))), (x, z), [x, z, W, U]), 1e-12)
+
+
 CELLS: list[tuple[type[nn.Cell], dict[str, Any]]] = [
     (nn.RNNCell, {}),
     (nn.RNNCell, {"layer_norm": True}),

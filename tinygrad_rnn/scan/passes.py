@@ -34,27 +34,26 @@ def waiting(draft: Draft, room: str) -> set[int]:
 
 
 def regrouped(draft: Draft) -> Draft:
-    """Products regrouped: (w · a) · b becomes w · (a · b), and w - w · a becomes w · (1 - a), where only w waits.
+    """Backward, (w · a) · b becomes w · (a · b), and w - w · a becomes w · (1 - a), where only w waits.
 
     What is in the brackets is then computed for all steps at once, as in hand-written kernels that keep the derivatives
     of the gates and not the gates. Done to small values only: large ones cost their arithmetic wherever they are.
+    Values forward stay as the operations make them, to the bit.
     """
-    kinds = {"seed": waiting(draft, "seed"), "state": waiting(draft, "state")}
-    waits: dict[int, set[str]] = {}  # by the number of a new value
+    waits, new_waits = waiting(draft, "seed"), set()
 
     def rule(v: Value, args: tuple[Any, ...], book: Book) -> Value:
-        found = {kind for kind, those in kinds.items() if v.number in those}
-        kind = "seed" if "seed" in found else "state"
         new = None
-        if found and v.kind == "ufunc" and v.size <= SMALL:
-            new = regroup(v.fn, args, book, lambda x: type(x) is Value and kind in waits.get(x.number, ()))
+        if v.number in waits and v.kind == "ufunc" and v.size <= SMALL:
+            new = regroup(v.fn, args, book, lambda x: type(x) is Value and x.number in new_waits)
         if new is None or (new.shape, new.dtype) != (v.shape, v.dtype):
             kwargs = v.kwargs
             if v.kind == "assemble":
                 args, keys = flat_assembly(args, kwargs["keys"])
                 kwargs = {**kwargs, "keys": keys}
             new = book.write(v.kind, v.fn, args, kwargs, v.sample)
-        waits[new.number] = found
+        if v.number in waits:
+            new_waits.add(new.number)
         return new
 
     return draft.rebuilt(rule)

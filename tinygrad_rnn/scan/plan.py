@@ -1,14 +1,13 @@
-"""What a scan computes: once, at each step forward, at each step backward, and once more over all steps at the end.
+"""What a scan computes: once, for all steps at once, and at each step, forward and backward.
 
-A plan is made from the trace of one step in passes, each a short method: lower the recorded operations to NumPy calls,
-keep what is used, take what no step changes out of the loop, and divide the rest into a forward and a backward program.
-What the steps contribute to the cotangent of an invariant is not added up inside the loop where the sum can be taken
-over all steps at once: Σ_t a_tᵀ b_t over stacked rows is a single matrix product. place.py decides where values live.
+A plan is made from the trace of one step in passes. ``lowered`` writes down the NumPy calls of the recorded operations;
+passes.py makes fewer of them wait for each other; ``Plan`` divides them by when they can be computed, and place.py
+decides where values live. What the steps contribute to the cotangent of an invariant is not added up inside the loop
+where the sum can be taken over all steps at once: Σ_t a_tᵀ b_t over stacked rows is a single matrix product.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -169,27 +168,10 @@ class Plan:
 
     def program(self, values: list[Value], room: str, carried: set[int]) -> Program:
         """Divide ``values``: what depends on ``room`` waits for other steps; others wait for what is ``carried`` on."""
-        waits, pinned = waiting(self.draft, room), self.pinned()
-        own = numbers(values)
-        ahead: set[int] = set()
-        for v in values:
-            at_hand = all(a.root.number in ahead or a.root.number not in own for a in v.operands)
-            if v.number not in waits and v.number not in pinned and liftable(v) and at_hand:
-                ahead.add(v.number)
-        worth: set[int] = set()
-        for v in reversed(values):
-            if v.number in ahead and (v.fn is np.matmul or v.size <= SMALL or v.number in worth):
-                worth |= {v.number, *(a.root.number for a in v.operands)}
-        ahead &= worth
+        pinned = self.pinned()
+        ahead = ahead_of(values, waiting(self.draft, room) | pinned)
         rest = [v for v in values if v.number not in ahead]
-        behind: set[int] = set()
-        needed: set[int] = set(pinned)  # in the loop
-        for v in reversed(rest):
-            pays = v.fn is np.matmul or v.size <= SMALL
-            if pays and v.number not in carried and v.number not in needed and liftable(v):
-                behind.add(v.number)
-            else:
-                needed |= {a.root.number for a in v.operands}
+        behind = behind_of(rest, carried | pinned)
         return Program(
             [v for v in values if v.number in ahead],
             [v for v in rest if v.number not in behind],
@@ -197,16 +179,45 @@ class Plan:
         )
 
     def pinned(self) -> set[int]:
-        """The numbers of values computed in the loop, because it copies or hands on what becomes of them."""
-        draft, states = self.draft, self.tape.states
-        copied = [v for v in draft.results if v.kind == "view"]
-        copied += [v for v in draft.d_state if v is not None]
-        for v, form in zip(draft.d_x, self.tape.inputs[states:], strict=False):
-            if v is not None and (v.shape, v.dtype) != form[:2]:
-                copied.append(v)
-        count = Counter(v.number for v in {id(r): r for r in [*draft.after, draft.y]}.values())
-        count.update(v.number for v in [*draft.after, *draft.d_x] if v is not None)
-        return {v.root.number for v in copied} | {n for n, times in count.items() if times > 2}
+        """The numbers of values that the loop has to compute, because it hands them on or copies them to a result."""
+        draft, forms = self.draft, self.tape.inputs[self.tape.states :]
+        found = {v.root.number for v in [*draft.d_state, draft.y if draft.y.kind == "view" else None] if v is not None}
+        seen: set[int] = set()
+        for v, form in zip(draft.d_x, forms, strict=False):
+            if v is not None and (v.kind == "view" or v.number in seen or (v.shape, v.dtype) != form[:2]):
+                found.add(v.root.number)
+            seen |= set() if v is None else {v.number}
+        return found
+
+
+def pays(v: Value) -> bool:
+    """Whether one call for all steps is quicker than one at each: of large values only for products."""
+    return v.fn is np.matmul or v.size <= SMALL
+
+
+def ahead_of(values: list[Value], waits: set[int]) -> set[int]:
+    """The numbers of those of ``values`` to compute for all steps before the loop: none of ``waits``, nor after one."""
+    own, could = numbers(values), set()
+    for v in values:
+        at_hand = all(a.root.number in could or a.root.number not in own for a in v.operands)
+        if at_hand and v.number not in waits and liftable(v):
+            could.add(v.number)
+    worth: set[int] = set()
+    for v in reversed(values):
+        if v.number in could and (pays(v) or v.number in worth):
+            worth |= {v.number, *(a.root.number for a in v.operands)}
+    return could & worth
+
+
+def behind_of(values: list[Value], needed: set[int]) -> set[int]:
+    """The numbers of those of ``values`` to compute for all steps after the loop: those that nothing in it needs."""
+    found, needed = set(), set(needed)
+    for v in reversed(values):
+        if v.number not in needed and pays(v) and liftable(v):
+            found.add(v.number)
+        else:
+            needed |= {a.root.number for a in v.operands}
+    return found
 
 
 def tensors_of(part: Any) -> list[Tensor]:
