@@ -131,16 +131,32 @@ def walk(
 ) -> list[tuple[Tensor, Any, bool]]:
     """Pull ``seeds``, cotangents of ``outputs``, back: (tensor, cotangent, owned) for each leaf or each of ``wrt``.
 
-    This is the loop that runs once per recorded operation, so it is one piece: calls would cost as much as its work.
+    An observer that has a ``pull_back`` takes the place of the loop, to be told of each of its turns.
     """
     order, live = reachable(outputs, wrt)
     wanted = {id(w) for w in wrt or ()}
-    sums, found, recorder = sums or Sums(), [], thread.recorder
+    sums = sums or Sums()
+    for output, seed in zip(outputs, seeds, strict=True):
+        sums.add(output, seed)
+    pull = pull_back
+    for observer in thread.recorder.observers:
+        pull = getattr(observer, "pull_back", pull)
+    return pull(order, live, wanted, sums, record=record, free=free)
+
+
+def pull_back(
+    order: list[Tensor], live: set[int] | None, wanted: set[int], sums: Sums, *, record: bool, free: bool
+) -> list[tuple[Tensor, Any, bool]]:
+    """Take the tensors off ``order``, last first, and add what each contributes to ``sums``; the result is ``walk``'s.
+
+    ``live`` are the identities of the tensors that need a cotangent (None: all that require grad), ``wanted`` those of
+    the tensors whose cotangents are asked for besides the leaves'. This is the loop that runs once per recorded
+    operation, so it is one piece: calls would cost as much as its work.
+    """
+    found, recorder = [], thread.recorder
     dense, slices, rows, owned = sums.dense, sums.slices, sums.rows, sums.owned
     op, inputs, params, scope = FREED
     before = recorder.enabled, recorder.scope
-    for output, seed in zip(outputs, seeds, strict=True):
-        sums.add(output, seed)
     try:
         recorder.enabled = record
         while order:
