@@ -72,7 +72,9 @@ UNARY: list[Callable[[Tensor], Tensor]] = [
     lambda x: tg.concatenate(*tg.split(x, 2, axis=-1)[::-1], axis=-1) * x, lambda x: x.max(axis=-1, keepdims=True) + x,
     lambda x: tg.tanh(x[:, :1]) + x, lambda x: x.T.T * 0.5, lambda x: tg.pad(x[:, 1:3], widths=((0, 0), (1, 1))),
     lambda x: x.reshape(-1).reshape(x.shape[0], -1) * 2, lambda x: tg.abs(x) + 1, lambda x: tg.cumsum(x, axis=-1) * 0.2,
-    lambda x: tg.norm(x, axis=-1, keepdims=True) * 0.1 + x[::-1],
+    lambda x: tg.norm(x, axis=-1, keepdims=True) * 0.1 + x[::-1], lambda x: x * tg.tanh(x) * tg.sigmoid(x),
+    lambda x: tg.concatenate(*map(tg.sigmoid, tg.split(x, 2, axis=-1)), axis=-1),
+    lambda x: tg.expand_dims(x, axis=1)[:, 0],
 ]  # fmt: skip
 BINARY: list[Callable[[Tensor, Tensor], Tensor]] = [
     tg.add, tg.sub, tg.mul, lambda x, y: x / (tg.abs(y) + 1), tg.maximum, tg.minimum,
@@ -84,8 +86,8 @@ BINARY: list[Callable[[Tensor, Tensor], Tensor]] = [
 def cells(draw: st.DrawFn, features: int = 4) -> tuple[Step, int, int]:
     """A random step on states [B, features], with the number of states and of weights [features, features] it reads.
 
-    A program of random operations on states, inputs, a mask and products with closed-over weights; each state and y is
-    one of the values that it makes.
+    A program of random operations on states, two inputs, a mask and products with closed-over weights; each state and y
+    is one of the values that it makes.
     """
     states, weights = draw(st.integers(1, 3)), draw(st.integers(0, 2))
     index = st.integers(0, 10_000)
@@ -94,8 +96,8 @@ def cells(draw: st.DrawFn, features: int = 4) -> tuple[Step, int, int]:
     ends = draw(st.lists(index, min_size=states + 1, max_size=states + 1))
 
     def make(parameters: Sequence[Tensor]) -> Step:
-        def step(state: tuple[Tensor, ...], x: Tensor, mask: Tensor) -> tuple[Any, Tensor]:
-            values = [*state, x]
+        def step(state: tuple[Tensor, ...], x: Tensor, z: Tensor, mask: Tensor) -> tuple[Any, Tensor]:
+            values = [*state, x, z]
             for name, a, b, c in program:
                 p, q = values[a % len(values)], values[b % len(values)]
                 if name == "unary":

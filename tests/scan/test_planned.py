@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tg
 from tests.scan.agreement import assert_agree, both_ways, cells, weighted
 from tinygrad_rnn import Tensor, gradients, nn
-from tinygrad_rnn.scan import scan
+from tinygrad_rnn.scan import passes, plan, planned, scan
 from tinygrad_rnn.scan.tape import flat
 
 T, B, F, H = 5, 3, 4, 6
@@ -76,17 +77,27 @@ def test_layers_agree(  # noqa: PLR0917  one for each thing that Hypothesis draw
     assert_agree(found, TOLERANCE[dtype])
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(cell=cells(), steps=st.integers(1, 4), reverse=st.booleans(), data=st.data())
-def test_random_cells_agree(cell: Any, steps: int, reverse: bool, data: st.DataObject) -> None:
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    cell=cells(),
+    steps=st.integers(1, 4),
+    reverse=st.booleans(),
+    small=st.sampled_from([0, passes.SMALL]),
+    data=st.data(),
+)
+def test_random_cells_agree(cell: Any, steps: int, reverse: bool, small: int, data: st.DataObject) -> None:
+    """Also with every value taken for large."""
     make, states, count = cell
     r = np.random.default_rng(data.draw(st.integers(0, 99)))
     weights = [Tensor(r.normal(size=(4, 4)) * 0.7, True) for _ in range(count)]
     state = tuple(Tensor(r.normal(size=(B, 4)), data.draw(st.booleans())) for _ in range(states))
-    x = Tensor(r.normal(size=(steps, B, 4)), data.draw(st.booleans()))
+    x, z = (Tensor(r.normal(size=(steps, B, 4)), data.draw(st.booleans())) for _ in range(2))
     mask = Tensor(r.random((steps, B, 1)) < 0.5)
-    wrt = [t for t in [x, *state, *weights] if t.requires_grad]
-    assert_agree(both_ways(make(weights), state, (x, mask), wrt, reverse=reverse), 1e-12)
+    wrt = [t for t in [x, z, *state, *weights] if t.requires_grad]
+    with mock.patch.object(plan, "SMALL", small), mock.patch.object(passes, "SMALL", small):
+        planned.PLANS.found.clear()
+        assert_agree(both_ways(make(weights), state, (x, z, mask), wrt, reverse=reverse), 1e-12)
+    planned.PLANS.found.clear()
 
 
 @pytest.mark.parametrize("reverse", [False, True])

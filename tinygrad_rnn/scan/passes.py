@@ -38,7 +38,7 @@ def regrouped(draft: Draft) -> Draft:
 
     What is in the brackets is then computed for all steps at once, as in hand-written kernels that keep the derivatives
     of the gates and not the gates. Done to small values only: large ones cost their arithmetic wherever they are.
-    Values forward stay as the operations make them, to the bit.
+    Values forward stay as the operations make them.
     """
     waits, new_waits = waiting(draft, "seed"), set()
 
