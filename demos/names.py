@@ -19,7 +19,7 @@ from demos import console  # isort: split
 
 import numpy as np
 
-from demos.char_lm import CharLM
+from demos.lm.model import CharLM
 from tinygrad_rnn import cross_entropy, no_grad, optim, text
 from tinygrad_rnn.text.vocabulary import Ids
 

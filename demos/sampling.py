@@ -1,7 +1,7 @@
 """Sampling: how a text comes out of probabilities.
 
-    python demos/sampling.py                                         with a small model, trained in 5 seconds
-    python demos/sampling.py --checkpoint runs/char_lm.safetensors   with that of char_lm.py
+    python demos/sampling.py                             with a small model, trained in 5 seconds
+    python demos/sampling.py --checkpoint runs/char_lm   with that of char_lm.py
 
 1. A model that knows nothing has a perplexity of V, the number of characters.
 2. Always taking the likeliest character gives the same text each time, and soon goes round in circles.
@@ -20,7 +20,13 @@ from demos import console  # isort: split
 
 import numpy as np
 
-from demos.char_lm import WAR_AND_PEACE, CharLM, continuation, restore, score, update
+from demos.lm.corpus import read
+from demos.lm.files import restore
+from demos.lm.model import CharLM
+from demos.lm.options import WAR_AND_PEACE
+from demos.lm.sampling import continuation
+from demos.lm.scoring import score
+from demos.lm.training import update
 from tinygrad_rnn import cross_entropy, no_grad, optim, text
 from tinygrad_rnn.checkpoint import CheckpointError
 from tinygrad_rnn.tensor import Array
@@ -41,7 +47,7 @@ def small_model(content: str, rng: np.random.Generator) -> CharLM:
     batches, state = text.Batches(text.split(vocabulary.encode(content))[0], steps=25, batch_size=32), None
     for step in console.progress(range(500), "learning War and Peace"):
         optimizer.lr = schedule(step)
-        _, state = update(model, optimizer, next(batches), state, clip=1.0)
+        state = update(model, optimizer, next(batches), state, clip=1.0).state
     return model
 
 
@@ -115,13 +121,13 @@ def plot(model: CharLM, file: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """All four points, with one model."""
     parser = console.parser(__doc__, plot="the distribution of a character at each temperature")
-    parser.add_argument("--checkpoint", metavar="FILE", help="a model of char_lm.py; by default a small one is trained")
+    parser.add_argument("--checkpoint", metavar="PATH", help="a run of char_lm.py; by default a small one is trained")
     options = parser.parse_args(arguments)
     if options.checkpoint:
         try:
             model, trained = restore(options.checkpoint)
             model.vocabulary.encode(PROMPT)
-            content = text.read_text(trained.text, trained.encoding)
+            content = read(trained.text, trained.encoding, trained.bytes)
         except (CheckpointError, text.TextError) as error:
             parser.error(str(error))
     else:

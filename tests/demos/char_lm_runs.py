@@ -26,8 +26,8 @@ SCORED = re.compile(
 )
 
 
-def train(text: Path, model: Path, *more: str, iterations: int = 40) -> int:
-    arguments = ["--text", str(text), "--checkpoint", str(model), "--iterations", str(iterations), *TINY, *more]
+def train(text: Path, folder: Path, *more: str, iterations: int = 40) -> int:
+    arguments = ["--text", str(text), "--run", str(folder), "--iterations", str(iterations), *TINY, *more]
     return char_lm.main(["train", *arguments])
 
 

@@ -17,5 +17,5 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """Where a test has its checkpoint."""
-    return tmp_path / "model.safetensors"
+    """The folder of a test's run."""
+    return tmp_path / "run"

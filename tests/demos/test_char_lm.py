@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from demos import char_lm
+from demos.lm.files import restore
+from demos.lm.options import Train
+from demos.lm.scoring import score
+from demos.lm.training import new_model
 from tests.demos.char_lm_runs import LINE, NUMBER, REPORT, SCORED, train
 from tinygrad_rnn import checkpoint, nn
 from tinygrad_rnn.text import Vocabulary, evaluation_batches
@@ -48,13 +53,13 @@ def test_samples_have_200_characters_of_the_text(text: Path, model: Path, capsys
 def test_log_off_a_terminal_has_a_fixed_form(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(text, model, "--units", "4", iterations=200)
     lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r" *\d+/", line)]
-    form = rf"( *\d+)/200  loss {NUMBER} nats, {NUMBER} bits  [\d,]+ chars/s  ETA \d+:\d\d"
+    form = rf"( *\d+)/200  loss {NUMBER} nats, {NUMBER} bits  [\d,]+ chars/s  ETA \d+:\d\d, at \d\d:\d\d"
     found = [re.fullmatch(form, line) for line in lines]
     assert [match and match[1] for match in found] == ["   100", "   200"]
     for match in found:
         assert match
         assert float(match[3]) == pytest.approx(float(match[2]) / math.log(2), abs=2e-3)
-    assert lines[-1].endswith("ETA 0:00")
+    assert "ETA 0:00, at " in lines[-1]
 
 
 def test_the_same_seed_gives_the_same_output_and_file(
@@ -64,7 +69,8 @@ def test_the_same_seed_gives_the_same_output_and_file(
     for seed in ("3", "3", "4"):
         assert train(text, tmp_path / "model", "--seed", seed, "--dropout", "0.2", "--report", "10") == 0
         outputs.append(capsys.readouterr().out)
-        files.append((tmp_path / "model").read_bytes())
+        files.append((tmp_path / "model" / "last.safetensors").read_bytes())
+        shutil.rmtree(tmp_path / "model")
     assert outputs[0] == outputs[1] != outputs[2]
     assert files[0] == files[1] != files[2]
 
@@ -74,7 +80,7 @@ def test_unrolled_training_is_the_same_to_rounding(cell: str, text: Path, tmp_pa
     parameters = []
     for way in ("--unroll", "--no-unroll"):
         assert train(text, tmp_path / "model", "--cell", cell, way) == 0
-        parameters.append(checkpoint.load(tmp_path / "model")[0])
+        parameters.append(checkpoint.load(tmp_path / "model" / "last.safetensors")[0])
     for name, array in parameters[0].items():
         np.testing.assert_allclose(array, parameters[1][name], atol=2e-4)
 
@@ -83,7 +89,7 @@ def test_reports_do_not_disturb_training(text: Path, tmp_path: Path) -> None:
     parameters = []
     for reports in ([], ["3", "5", "20"]):
         assert train(text, tmp_path / "model", "--dropout", "0.2", "--report", *reports) == 0
-        parameters.append(checkpoint.load(tmp_path / "model")[0])
+        parameters.append(checkpoint.load(tmp_path / "model" / "last.safetensors")[0])
     for name, array in parameters[0].items():
         np.testing.assert_array_equal(array, parameters[1][name], strict=True)
 
@@ -98,7 +104,7 @@ def test_evaluate_and_sample_read_what_training_left(
     assert char_lm.main(["evaluate", "--checkpoint", str(model)]) == 0
     scored = {name: rest for name, *rest in SCORED.findall(capsys.readouterr().out)}
     assert scored["validation"][:3] == list(report[1:])
-    assert [scored[part][3] for part in ("validation", "test")] == ["226", "227"]  # all but the first character
+    assert [scored[part][3] for part in ("training", "validation", "test")] == ["4,094", "226", "227"]  # but the first
 
     assert char_lm.main(["evaluate", "--checkpoint", str(model), "--text", str(text)]) == 0
     assert SCORED.findall(capsys.readouterr().out)[0][0::4] == ("all", "4,549")
@@ -127,14 +133,15 @@ def test_sampling_at_temperature_0_is_the_likeliest_text(
 
 def test_the_checkpoint_has_everything(text: Path, model: Path) -> None:
     assert train(text, model, "--layers", "2", "--seed", "5", iterations=7) == 0
-    arrays, header = checkpoint.load(model)
+    arrays, header = checkpoint.load(model / "last.safetensors")
     lstm = nn.LSTM(12, 12, 2)
     expected = {f"recurrent.{name}": value.shape for name, value in lstm.named_parameters()}
     expected |= {"embedding.weight": (36, 12), "head.weight": (36, 12), "head.bias": (36,)}
-    assert {name: a.shape for name, a in arrays.items() if not name.startswith("optimizer.")} == expected
     size = sum(math.prod(shape) for shape in expected.values())
-    assert arrays["optimizer.grad_sum"].shape == arrays["optimizer.square_sum"].shape == (size,)
-    assert header["iteration"] == header["optimizer"]["step"] == 7
+    expected |= {"optimizer.grad_sum": (size,), "optimizer.square_sum": (size,), "optimizer.sizes": (11,)}
+    expected |= {"state.0": (2, 8, 12), "state.1": (2, 8, 12), "recent": (7,)}
+    assert {name: a.shape for name, a in arrays.items()} == expected
+    assert header["iteration"] == header["position"] == header["optimizer"]["step"] == 7
     assert header["vocabulary"] == "".join(sorted(set(LINE)))
     assert header["rng"]["bit_generator"] == "PCG64"
     options = header["options"]
@@ -143,8 +150,7 @@ def test_the_checkpoint_has_everything(text: Path, model: Path) -> None:
 
 
 def test_the_default_model_has_a_known_size() -> None:
-    options = vars(char_lm.parse(["train"]))
-    model = char_lm.new_model(Vocabulary([chr(i) for i in range(32, 114)]), options, np.random.default_rng(0))
+    model = new_model(Vocabulary([chr(i) for i in range(32, 114)]), Train(), np.random.default_rng(0))
     # embedding, two layers of four gates with two weights and two biases, head
     assert sum(p.size for p in model.parameters()) == 82 * 128 + 2 * 4 * 128 * (128 + 128 + 2) + (128 + 1) * 82
     H = 128
@@ -155,11 +161,11 @@ def test_the_default_model_has_a_known_size() -> None:
 
 def test_evaluation_is_exact_where_windows_are_uneven(text: Path, model: Path) -> None:
     train(text, model, "--dropout", "0.3", iterations=3)
-    network, _ = char_lm.restore(str(model))
+    network, _ = restore(str(model))
     ids = network.vocabulary.encode(LINE)[:62]
-    one = char_lm.score(network, evaluation_batches(ids, steps=61, batch_size=1))
-    pieces = char_lm.score(network, evaluation_batches(ids, steps=7, batch_size=1))
+    one = score(network, evaluation_batches(ids, steps=61, batch_size=1))
+    pieces = score(network, evaluation_batches(ids, steps=7, batch_size=1))
     assert one.characters == pieces.characters == 61
     assert pieces.nats == pytest.approx(one.nats, rel=1e-6)
-    rows = char_lm.score(network, evaluation_batches(ids, steps=7, batch_size=4))
+    rows = score(network, evaluation_batches(ids, steps=7, batch_size=4))
     assert rows.characters == 61

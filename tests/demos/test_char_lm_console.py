@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from demos import char_lm
+from demos.lm import training
+from demos.lm.run import signals
 from tests.demos.char_lm_runs import PROGRAM, REPORT, TINY, program, start, train
 from tinygrad_rnn import checkpoint
 
 
 def test_ctrl_c_finishes_the_step_and_saves(text: Path, model: Path) -> None:
-    arguments = ["train", "--text", text, "--checkpoint", model, *TINY, "--iterations", 1_000_000, "--report"]
+    arguments = ["train", "--text", text, "--run", model, *TINY, "--iterations", 1_000_000, "--report"]
     with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
@@ -31,20 +33,20 @@ def test_ctrl_c_finishes_the_step_and_saves(text: Path, model: Path) -> None:
     assert err == b""
     stopped = re.search(rf"^interrupted +after iteration (\d+), saved in {model}\r?$", out, re.MULTILINE)
     assert stopped
-    _, header = checkpoint.load(model)
+    _, header = checkpoint.load(model / "last.safetensors")
     assert header["iteration"] == int(stopped[1]) >= 100
     assert char_lm.main(["sample", "--checkpoint", str(model), "--length", "5"]) == 0
-    assert list(model.parent.iterdir()) == [model]
+    assert sorted(file.name for file in model.iterdir()) == ["last.safetensors", "log.jsonl", "options.toml"]
 
 
 def test_the_second_ctrl_c_stops_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with char_lm.interrupts() as interrupted:
+    with signals() as interrupted:
         signal.raise_signal(signal.SIGINT)
         assert interrupted == [signal.SIGINT]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    with char_lm.interrupts() as interrupted:
+    with signals() as interrupted:
         pass
     assert not interrupted
     assert signal.getsignal(signal.SIGINT) is before
@@ -53,7 +55,7 @@ def test_the_second_ctrl_c_stops_at_once() -> None:
 def test_ctrl_c_before_training_leaves_no_traceback(
     text: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(char_lm, "new_model", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(training, "new_model", lambda *_: signal.raise_signal(signal.SIGINT))
     assert train(text, model) == 130
     assert capsys.readouterr().err == "char_lm.py: interrupted\n"
     assert list(model.parent.iterdir()) == []
@@ -65,8 +67,8 @@ def test_a_terminal_gets_a_bar(text: Path, model: Path) -> None:
     import termios
 
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (40, 100))
-    arguments = ["train", "--text", text, "--checkpoint", model, *TINY, "--iterations", 120, "--report", 60]
+    termios.tcsetwinsize(theirs, (40, 80))
+    arguments = ["train", "--text", text, "--run", model, *TINY, "--iterations", 120, "--report", 60]
     with start(*arguments, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         received = b""
@@ -76,9 +78,9 @@ def test_a_terminal_gets_a_bar(text: Path, model: Path) -> None:
         os.close(ours)
         assert process.wait(30) == 0
     out = received.decode()
-    bar = r"\d+% [^\r\n]*\d+/120  loss \d\.\d+ nats, \d\.\d+ bits  [\d,]+ chars/s  ETA \d\d:\d\d"
+    bar = r"\d+% [^\r\n]*\d+/120  loss \d\.\d+ nats  [\d,]+ chars/s  ETA \d+:\d\d, at \d\d:\d\d"
     assert re.search(bar, out)
-    assert max(len(line) for line in re.findall(bar, out)) <= 100
+    assert max(len(line) for line in re.findall(bar, out)) <= 80
     assert [int(iteration) for iteration, *_ in REPORT.findall(out.replace("\r", "\n"))] == [60, 120]
     assert not re.search(r"^ *100/120", out.replace("\r", "\n"), re.MULTILINE)  # no log lines beside the bar
 
@@ -86,7 +88,7 @@ def test_a_terminal_gets_a_bar(text: Path, model: Path) -> None:
 def test_russian_and_consoles_that_lack_characters(tmp_path: Path) -> None:
     text, model = tmp_path / "text.txt", tmp_path / "model"
     text.write_text("Всё смешалось в доме — “éé”.\n" * 100, encoding="utf-8")
-    arguments = ["train", "--text", text, "--checkpoint", model, *TINY, "--iterations", 3]
+    arguments = ["train", "--text", text, "--run", model, *TINY, "--iterations", 3]
     for encoding in ("cp866", "ascii"):
         code, out, err = program(*arguments, PYTHONIOENCODING=encoding)
         assert (code, err) == (0, b"")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from demos import names
-from demos.char_lm import CharLM
+from demos.lm.model import CharLM
 from tests.demos.printed import printed
 from tinygrad_rnn import text
 from tinygrad_rnn.text import IGNORE

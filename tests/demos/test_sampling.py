@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos import char_lm, sampling
+from demos import sampling
+from demos.lm.model import CharLM
 from tests.demos.char_lm_runs import train
 from tests.demos.printed import printed
 from tinygrad_rnn import softmax
@@ -17,7 +18,7 @@ from tinygrad_rnn.text import Vocabulary, perplexity
 
 def test_a_uniform_model_has_a_perplexity_of_v() -> None:
     content = "abcdefg\n" * 5000
-    model = char_lm.CharLM(Vocabulary.from_text(content), "gru", 1, 4, dropout=0.0, rng=0)
+    model = CharLM(Vocabulary.from_text(content), "gru", 1, 4, dropout=0.0, rng=0)
     nats = sampling.cross_entropies(model, content)["uniform"]
     assert perplexity(nats) == pytest.approx(8, rel=1e-14)
 
@@ -32,7 +33,7 @@ def test_chi_square_tells_right_draws_from_wrong_ones() -> None:
 
 def test_the_temperature_is_a_power_of_the_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "PROMPT", "ab")
-    model = char_lm.CharLM(Vocabulary("abcd"), "gru", 1, 4, dropout=0.0, rng=0)
+    model = CharLM(Vocabulary("abcd"), "gru", 1, 4, dropout=0.0, rng=0)
     p = sampling.expected(model)
     np.testing.assert_allclose(p, softmax(model(np.array([[0], [1]]))[0].data[-1, 0]), rtol=1e-6)
     np.testing.assert_allclose(sampling.expected(model, 0.5), p**2 / (p**2).sum(), rtol=1e-12)

@@ -1,0 +1,18 @@
+"""The parts of ``demos/char_lm.py``, one idea a file, in the order in which to read them.
+
+1. ``model``      the network: an embedding, recurrent layers, a linear map to logits
+2. ``corpus``     a file as characters; its three parts; what a prompt and a sample look like to people
+3. ``training``   one step, and the ``Trainer``: all that a training is at one iteration
+4. ``divergence`` where numbers stopped being finite
+5. ``scoring``    nats per character of a text, in three units
+6. ``sampling``   new characters
+7. ``files``      a Trainer as a checkpoint and back; the folder of a run
+8. ``log``        a run as JSON lines
+9. ``progress``   a run at the console
+10. ``run``       the loop around the Trainer: the command ``train``
+11. ``commands``  ``sample`` and ``evaluate``
+12. ``options``   every option of every command, with default, unit and limits
+13. ``settings``  such a list of options as command line, TOML file and checked values
+
+A new command is a class of options, a function that takes them, and a line in ``demos/char_lm.py``.
+"""

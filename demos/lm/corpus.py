@@ -1,0 +1,114 @@
+r"""A file as the characters of a model, and the characters of a model as text for people.
+
+The file is read as ``text.read_text`` does it: a byte order mark is dropped, every line end becomes a ``\n``, and that
+is all. Characters are code points and stay as they are: there is no Unicode normalisation, so й is one character in a
+text that has it composed (NFC) and two in one that has it decomposed (NFD). A prompt is another matter: it is put into
+the form that the model knows, as ``prompt_for`` says.
+
+A model of bytes has the 256 bytes as its characters, the code points U+0000 to U+00FF. Nothing is dropped or replaced
+then. Prompts are encoded for it, and what it writes is decoded.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from demos.lm.options import Train
+from demos.lm.settings import OptionError
+from tinygrad_rnn import text
+from tinygrad_rnn.text.vocabulary import Ids
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text that is learned: its vocabulary, and its three parts as ids [N] int64, one after the other."""
+
+    name: str
+    characters: str
+    vocabulary: text.Vocabulary
+    training: Ids
+    validation: Ids
+    test: Ids
+
+    @property
+    def parts(self) -> dict[str, Ids]:
+        """The parts by name."""
+        return {"training": self.training, "validation": self.validation, "test": self.test}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Characters in each part."""
+        return {name: len(part) for name, part in self.parts.items()}
+
+    @cached_property
+    def sha256(self) -> str:
+        """By which a text is known again: that of its characters in UTF-8."""
+        return hashlib.sha256(self.characters.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_corpus(options: Train) -> Corpus:
+    """The text that ``options`` name.
+
+    Raises OptionError for shares that are no three percentages, and TextError for what ``text.read_text`` refuses.
+    """
+    if len(options.split) != 3 or abs(sum(options.split) - 100) > 1e-6:
+        shares = " ".join(f"{share:g}" for share in options.split)
+        raise OptionError(f"split: three percentages that sum to 100 are needed, not {shares}")
+    characters = read(options.text, options.encoding, options.bytes)
+    vocabulary = text.Vocabulary.from_text(characters)
+    training, validation, test = (share / 100 for share in options.split)
+    parts = text.split(vocabulary.encode(characters), (training, validation, test))
+    return Corpus(Path(options.text).name, characters, vocabulary, *parts)
+
+
+def read(path: str, encoding: str, as_bytes: bool) -> str:
+    """The characters in a file, or its bytes as characters."""
+    if encoding == "bytes":
+        raise OptionError("encoding: a model of bytes is asked for by --bytes")
+    return text.read_text(path, "bytes" if as_bytes else encoding)
+
+
+def prompt_for(vocabulary: text.Vocabulary, prompt: str, options: Train) -> str:
+    r"""``prompt`` in the characters of a model that was trained with ``options``.
+
+    If the model doesn't know all of its characters, but knows those of its composed form (NFC), or of its decomposed
+    one (NFD), it is put into that form. Bytes that the console passed on undecoded are read as UTF-8.
+
+    >>> prompt_for(text.Vocabulary("йо"), "и\u0306о", Train())
+    'йо'
+    >>> prompt_for(text.Vocabulary("Ð¼Ñ"), "м", Train(bytes=True))
+    'Ð¼'
+    """
+    if any("\udc80" <= c <= "\udcff" for c in prompt):  # as under an ASCII locale
+        prompt = os.fsencode(prompt).decode("utf-8", "replace")
+    if options.bytes:
+        return prompt.encode(plain(options.encoding), "replace").decode("latin-1")
+    forms = [prompt, unicodedata.normalize("NFC", prompt), unicodedata.normalize("NFD", prompt)]
+    return next((form for form in forms if set(form) <= set(vocabulary.characters)), prompt)
+
+
+def for_people(characters: Iterable[str], options: Train) -> Iterator[str]:
+    r"""What a model writes, as text: as it is, or decoded if they are bytes; a � stands for what can't be.
+
+    >>> "".join(for_people("\xd0\xbc!\xd0", Train(bytes=True)))
+    'м!�'
+    """
+    if not options.bytes:
+        yield from characters
+        return
+    decoder = codecs.getincrementaldecoder(plain(options.encoding))("replace")
+    for character in characters:
+        yield decoder.decode(character.encode("latin-1"))
+    yield decoder.decode(b"", final=True)
+
+
+def plain(encoding: str) -> str:
+    """The encoding without the byte order mark that "utf-8-sig" writes."""
+    return encoding.removesuffix("-sig")

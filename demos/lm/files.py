@@ -1,0 +1,236 @@
+"""A training as files: checkpoints, and the folder of a run.
+
+A run has a folder with ``last.safetensors``, ``best.safetensors`` (as it was at the best validation), ``log.jsonl``
+and ``options.toml``. A checkpoint holds all that a ``Trainer`` is: the parameters under PyTorch's names, beside them
+``optimizer.*``, ``state.*`` and ``recent``, and the rest in its header. ``tinygrad_rnn.checkpoint`` writes it so that
+it is whole or not there, and notices damage. A file that is whole, but says what can't be, is refused here. Every
+refusal is a CheckpointError with the file and the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demos.lm.corpus import Corpus, read_corpus
+from demos.lm.model import CharLM
+from demos.lm.options import Train
+from demos.lm.settings import OptionError, options_of, recorded, to_toml, values
+from demos.lm.training import Best, Trainer, new_model
+from tinygrad_rnn import checkpoint, text
+from tinygrad_rnn.checkpoint import CheckpointError
+from tinygrad_rnn.nn.cells import DETACHED
+from tinygrad_rnn.tensor import Array, Tensor
+
+BESIDE = ("optimizer.", "state.", "recent")  # how the arrays begin that are no parameters
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a run."""
+
+    path: Path
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that was written last."""
+        return self.path / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint at the best validation."""
+        return self.path / "best.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """The log."""
+        return self.path / "log.jsonl"
+
+    @property
+    def options(self) -> Path:
+        """The options."""
+        return self.path / "options.toml"
+
+    def begin(self, options: Train) -> bool:
+        """Make the folder ready for a new run; whether there was one in it, which is set aside."""
+        checkpoint.check_writable(self.last)
+        files = [self.last, self.best, self.log, self.options]
+        there = [file for file in files if file.exists()]
+        for file in there:
+            file.replace(file.with_name(f"previous_{file.name}"))
+        self.write_options(options)
+        return bool(there)
+
+    def write_options(self, options: Train) -> None:
+        """Write the file of options, which ``--config`` reads."""
+        with checkpoint.replacement(self.options) as file:
+            file.write(to_toml(options).encode())
+
+
+def find(path: str, *, best: bool) -> Path:
+    """The checkpoint at ``path``: itself, or in the folder of a run the best one, or the last."""
+    folder = Folder(Path(path))
+    if not folder.path.is_dir():
+        return folder.path
+    return folder.best if best and folder.best.exists() else folder.last
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
+
+
+def save(trainer: Trainer, path: Path) -> None:
+    """Write a checkpoint. Raises CheckpointError if that fails; the file that was there is as it was then."""
+    moments = trainer.optimizer.state_dict()
+    header = {
+        "iteration": trainer.iteration,
+        "options": recorded(trainer.options),
+        "vocabulary": trainer.corpus.vocabulary.characters,
+        "text": {"name": trainer.corpus.name, "sha256": trainer.corpus.sha256},
+        "optimizer": {name: moments.pop(name) for name in ("step", "lr")},
+        "rng": trainer.rng.bit_generator.state,
+        "position": trainer.batches.position,
+        "best": asdict(trainer.best) if trainer.best.iteration else None,
+    }
+    arrays = trainer.model.state_dict() | {f"optimizer.{name}": array for name, array in moments.items()}
+    arrays |= {f"state.{k}": tensor.data for k, tensor in enumerate(tensors_of(trainer.state))}
+    arrays["recent"] = np.array(trainer.recent, np.float64)
+    checkpoint.save(path, arrays, header)
+
+
+def tensors_of(state: Any) -> tuple[Tensor, ...]:
+    """The tensors of a carried state: (h,) or (h, c), or none."""
+    if state is None:
+        return ()
+    return state if isinstance(state, tuple) else (state,)
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read: the options of its training, the vocabulary, and the rest as it stands there."""
+
+    path: Path
+    options: Train
+    vocabulary: text.Vocabulary
+    arrays: Mapping[str, Array]
+    header: Mapping[str, Any]
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Have whatever goes wrong inside, on account of what stands in the file, raised as CheckpointError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        reason = f"{error.args[0]!r} is missing" if type(error) is KeyError and error.args else str(error)
+        raise CheckpointError(path, f"not a checkpoint of this program: {reason}") from error
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """What stands in a checkpoint, as far as that can be judged without building the model.
+
+    A header can claim a model of any size; it is believed only if the file has as many numbers.
+    """
+    arrays, header = checkpoint.load(path)
+    with reading(path):
+        options, vocabulary = values(Train, header["options"]), text.Vocabulary(header["vocabulary"])
+        claimed = options.units * (len(vocabulary) + options.layers * options.units)
+        held = sum(array.size for name, array in arrays.items() if not name.startswith(BESIDE))
+        if claimed > held:
+            raise ValueError(
+                f"the header describes {options.layers} layers of {options.units} units and {len(vocabulary)} "
+                f"characters, but the file holds {held:,} numbers"
+            )
+    return Checkpoint(path, options, vocabulary, arrays, header)
+
+
+def model_in(read: Checkpoint) -> CharLM:
+    """The model in a checkpoint, ready to use."""
+    with reading(read.path):
+        model = new_model(read.vocabulary, read.options, np.random.default_rng())
+        model.load_state_dict(parameters_in(read))
+    return model.eval()
+
+
+def restore(path: str) -> tuple[CharLM, Train]:
+    """The model at ``path``, a checkpoint or the folder of a run, and the options that it was trained with."""
+    read = read_checkpoint(find(path, best=True))
+    return model_in(read), read.options
+
+
+def parameters_in(read: Checkpoint) -> dict[str, Array]:
+    """The arrays of a checkpoint that are parameters."""
+    return {name: array for name, array in read.arrays.items() if not name.startswith(BESIDE)}
+
+
+def resume(read: Checkpoint, given: Mapping[str, Any]) -> Trainer:
+    """The training in a checkpoint, to go on exactly as it would have, but for the options ``given`` anew.
+
+    Raises OptionError for options that make another training of it; CheckpointError if its text has changed, and for
+    what is wrong with the file.
+    """
+    options = changed(read.options, given)
+    corpus = learned(read, options)
+    with reading(read.path):
+        trainer = Trainer(options, corpus)
+        take(trainer, read)
+    return trainer
+
+
+def learned(read: Checkpoint, options: Train) -> Corpus:
+    """The text that was learned, read as ``options`` say. Raises CheckpointError if it is another one now."""
+    corpus = read_corpus(options)
+    with reading(read.path):
+        known = read.header["text"]
+        if corpus.sha256 != known["sha256"]:
+            raise ValueError(f"{options.text} is not the text that was learned, {known['name']}, or has changed since")
+        if corpus.vocabulary != read.vocabulary:
+            raise ValueError(f"its vocabulary of {len(read.vocabulary)} characters is not that of {options.text}")
+    return corpus
+
+
+def changed(options: Train, given: Mapping[str, Any]) -> Train:
+    """``options`` with those ``given``. Raises OptionError for one that a training must keep."""
+    known = options_of(options)
+    for name, value in given.items():
+        if name in known and known[name].lasting and known[name].checked(value) != getattr(options, name):
+            raise OptionError(f"{name}: a resumed training keeps its {getattr(options, name)}, it can't become {value}")
+    return values(Train, asdict(options) | dict(given))
+
+
+def take(trainer: Trainer, read: Checkpoint) -> None:
+    """Put what a checkpoint holds into a new ``trainer``. Raises various errors for what is wrong with it."""
+    arrays, header = read.arrays, read.header
+    trainer.model.load_state_dict(parameters_in(read))
+    trainer.optimizer.parameters.gather()
+    moments = {n.removeprefix("optimizer."): a for n, a in arrays.items() if n.startswith("optimizer.")}
+    trainer.optimizer.load_state_dict(moments | dict(header["optimizer"]))
+    trainer.rng.bit_generator.state = header["rng"]
+    if not trainer.optimizer.steps == header["iteration"] == header["position"] >= 0:
+        raise ValueError(f"iteration {header['iteration']} and position {header['position']} in the data disagree")
+    trainer.batches.position = header["position"]
+    trainer.state = carried(trainer, arrays)
+    trainer.recent.extend(arrays["recent"].reshape(-1).astype(float).tolist())
+    if header["best"] is not None:
+        best = header["best"]
+        trainer.best = Best(float(best["nats"]), int(best["iteration"]), int(best["worse"]))
+
+
+def carried(trainer: Trainer, arrays: Mapping[str, Array]) -> Any:
+    """The carried state in ``arrays``."""
+    if not any(name.startswith("state.") for name in arrays):
+        return None
+    zeros = tensors_of(trainer.model.zero_state(trainer.options.batch_size))
+    tensors = [Tensor(arrays[f"state.{k}"]) for k in range(len(zeros))]
+    for k, (tensor, zero) in enumerate(zip(tensors, zeros, strict=True)):
+        if (tensor.shape, tensor.dtype) != (zero.shape, zero.dtype):
+            raise ValueError(f"state.{k} is {tensor.dtype} {tensor.shape}, but must be {zero.dtype} {zero.shape}")
+        tensor.name = DETACHED
+    return tuple(tensors) if len(tensors) > 1 else tensors[0]

@@ -1,0 +1,90 @@
+"""Every option of every command: default, unit, meaning, limits. They are checked wherever they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from demos.lm.model import CELLS
+from demos.lm.settings import option
+
+WAR_AND_PEACE = Path(__file__).parents[1] / "data" / "war_and_peace.txt"
+RUN = "runs/char_lm"
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
+SCHEDULES = ("cosine", "constant", "exponential")
+UNKNOWN = ("error", "skip")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn a text: print validation and samples on the way, leave checkpoints and a log."""
+
+    run: str = option(RUN, "DIR", "folder of checkpoints and log; a run that is there is set aside", recorded=False)
+    resume: str | None = option(
+        None, "PATH", "go on with a run, given its folder or one of its checkpoints", kind=str, recorded=False
+    )
+    threads: int = option(1, "N", "threads of BLAS", low=1, high=1024, recorded=False)
+
+    text: str = option(str(WAR_AND_PEACE), "FILE", "what to learn")
+    encoding: str = option("utf-8-sig", "NAME", "encoding of the text; this one is UTF-8, byte order mark or not")
+    bytes: bool = option(False, "", "learn the bytes of the file instead of its characters", lasting=True)
+    split: tuple[float, ...] = option(
+        (90.0, 5.0, 5.0), "PERCENT", "percent of the text to train on, to validate on, to test on", low=0, lasting=True
+    )
+    seed: int = option(0, "N", "seed of all random numbers", low=0, high=2**63 - 1, lasting=True)
+
+    cell: str = option("lstm", "", "kind of the recurrent layers", choices=tuple(CELLS), lasting=True)
+    layers: int = option(2, "N", "recurrent layers", low=1, high=100, lasting=True)
+    units: int = option(128, "N", "units in each layer", low=1, high=100_000, lasting=True)
+    dropout: float = option(0.0, "P", "probability that an output of a layer is dropped", low=0, high=1)
+    unroll: bool = option(False, "", "record every operation, instead of running the layers by plans", lasting=True)
+
+    steps: int = option(
+        50, "N", "characters in a window: as far as gradients go back", low=1, high=1_000_000, lasting=True
+    )
+    batch_size: int = option(50, "N", "streams of text side by side", low=1, high=1_000_000, lasting=True)
+    iterations: int = option(2000, "N", "updates of the parameters, one for each window", low=1)
+    optimizer: str = option("adam", "", "update rule", choices=OPTIMIZERS, lasting=True)
+    lr: float = option(0.015, "RATE", "highest learning rate; rmsprop wants 0.002, sgd 1", low=0, high=1e9)
+    weight_decay: float = option(0.0, "RATE", "weight of the penalty on the parameters' squares", low=0, high=1e9)
+    schedule: str = option("cosine", "", "how the rate falls after the warm-up", choices=SCHEDULES)
+    gamma: float = option(0.999, "FACTOR", "of the exponential schedule: factor an iteration", low=0, high=1)
+    warm_up: int = option(200, "N", "iterations in which the rate rises from a tenth", low=0)
+    clip: float = option(1.0, "NORM", "largest norm of the gradient; 0: no limit", low=0, high=1e30)
+    clip_value: float = option(0.0, "SIZE", "largest size of a number in the gradient; 0: no limit", low=0, high=1e30)
+
+    report: tuple[int, ...] = option(
+        (100, 300, 500, 700, 1200, 2000), "N", "iterations after which to validate and sample", low=1
+    )
+    report_every: int = option(2000, "N", "iterations between reports after the last of these; 0: no more", low=0)
+    save_every: int = option(100, "N", "iterations between checkpoints, besides those at reports", low=1)
+    patience: int = option(0, "N", "stop after so many reports in a row without a better validation; 0: never", low=0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Continue a prompt with new characters."""
+
+    checkpoint: str = option(RUN, "PATH", "a checkpoint, or the folder of a run: the best one in it")
+    prompt: str = option("", "TEXT", "what to continue; if empty, a new line")
+    unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)
+    length: int = option(500, "N", "new characters", low=0)
+    temperature: float = option(1.0, "T", "divisor of the logits; 0: always the likeliest character", low=0, high=1e9)
+    top_k: int | None = option(None, "K", "draw from the K likeliest characters only", kind=int, low=1)
+    top_p: float | None = option(
+        None, "P", "draw from the likeliest that make up the probability P only", kind=float, low=1e-6, high=1
+    )
+    seed: int | None = option(None, "N", "equal seeds give equal texts; without one, each is new", kind=int, low=0)
+    threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Score a text: one that is named, or the three parts of the one that was learned."""
+
+    checkpoint: str = option(RUN, "PATH", "a checkpoint, or the folder of a run: the best one in it")
+    text: str | None = option(None, "FILE", "what to score, all of it, instead of the text that was learned", kind=str)
+    encoding: str | None = option(None, "NAME", "encoding of that file; without one, as in training", kind=str)
+    unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)
+    threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)

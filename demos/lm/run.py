@@ -1,0 +1,202 @@
+"""A run: the loop around the ``Trainer``, with its reports, its checkpoints and its ends. The command ``train``."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demos.lm import log
+from demos.lm.corpus import read_corpus
+from demos.lm.divergence import DivergedError
+from demos.lm.files import Folder, find, read_checkpoint, resume, save
+from demos.lm.options import Train
+from demos.lm.progress import Progress, say
+from demos.lm.scoring import in_words
+from demos.lm.settings import OptionError, recorded, values
+from demos.lm.training import Trainer
+from tinygrad_rnn import text
+
+NGRAM_ORDER = 6  # of the model that counts, for comparison: with one to three million characters the best one
+
+
+@dataclass
+class Run:
+    """A training, where its files are, and what its log says of the time before this process."""
+
+    trainer: Trainer
+    folder: Folder
+    seconds: float = 0.0  # of training
+    ngrams: tuple[float, ...] = ()  # nats per character of the validation part by models that count, of order 1, 2, ...
+
+    def words(self, nats: float) -> str:
+        """A validation for people."""
+        return f"validation {in_words(nats, 'byte' if self.trainer.options.bytes else 'character')}"
+
+
+def train(given: Mapping[str, Any]) -> int:
+    """Learn a text, or go on with it; the exit code. ``given`` are the options that shall not be as they were."""
+    run = resumed(given) if given.get("resume") else begun(values(Train, given))
+    trainer = run.trainer
+    with log.Log(run.folder.log) as journal, signals() as received:
+        introduce(run, journal)
+        try:
+            reason = loop(run, journal, received)
+        except DivergedError as error:
+            journal.write("end", error.iteration, reason="diverged", why=str(error), time=log.now())
+            error.add_note(remedy(run))
+            raise
+        journal.write("end", trainer.iteration, reason=reason, time=log.now())
+    say(f"n-gram order {NGRAM_ORDER}", run.words(run.ngrams[-1]))
+    if trainer.best.iteration not in {0, trainer.iteration}:
+        say("best", f"{run.words(trainer.best.nats)}, iteration {trainer.best.iteration}")
+    say(reason, f"after iteration {trainer.iteration}, saved in {run.folder.path}")
+    return 128 + received[0] if reason == "interrupted" else 0
+
+
+# ---------------------------------------------------------------------------------------------------------- beginnings
+
+
+def begun(options: Train) -> Run:
+    """A new run. Whatever can be wrong with its input is found before anything is written."""
+    run = Run(Trainer(options, read_corpus(options)), Folder(Path(options.run)))
+    if run.folder.begin(options):
+        say("set aside", f"the run in {run.folder.path}, as previous_*")
+    return run
+
+
+def resumed(given: Mapping[str, Any]) -> Run:
+    """A run that goes on from a checkpoint, in the folder where that is."""
+    if "run" in given:
+        raise OptionError("run: a resumed run stays in its folder; copy the folder to have both")
+    path = find(given["resume"], best=False)
+    trainer = resume(read_checkpoint(path), {k: v for k, v in given.items() if k not in {"resume", "threads"}})
+    if trainer.iteration >= trainer.options.iterations:
+        raise OptionError(f"iterations: {trainer.iteration} are done; a larger --iterations goes on")
+    folder = Folder(path.parent)
+    folder.write_options(trainer.options)
+    kept = log.cut(folder.log, trainer.iteration)
+    start = next((r for r in kept if r["event"] == "start"), {})
+    seconds = next((r["seconds"] for r in reversed(kept) if r["event"] == "train"), 0.0)
+    say("resumed", f"{path}, after iteration {trainer.iteration}")
+    return Run(trainer, folder, seconds, tuple(start.get("ngrams", ())))
+
+
+def introduce(run: Run, journal: log.Log) -> None:
+    """Say what is about to be trained on what, at the console and in the log."""
+    trainer, options, corpus = run.trainer, run.trainer.options, run.trainer.corpus
+    V, size, sizes = len(corpus.vocabulary), trainer.optimizer.parameters.value.size, corpus.sizes
+    say("text", f"{corpus.name}, {len(corpus.characters):,} characters, {V} distinct")
+    say("split", ", ".join(f"{name} {n:,}" for name, n in sizes.items()) + " characters")
+    say("model", f"{options.cell.upper()}, {options.layers} x {options.units} units, {size:,} parameters")
+    say("BLAS threads", options.threads)
+    new = not run.ngrams
+    if new:
+        parts = corpus.training, corpus.validation
+        run.ngrams = tuple(text.witten_bell(*parts, vocabulary_size=V, order=NGRAM_ORDER))
+    say(f"n-gram order {NGRAM_ORDER}", f"{run.words(run.ngrams[-1])}\n")
+    known: dict[str, Any] = {"options": recorded(options), "time": log.now()}
+    if new:
+        about = {"name": corpus.name, "sha256": corpus.sha256, "vocabulary": corpus.vocabulary.characters, **sizes}
+        known |= {"text": about, "parameters": size, "ngrams": run.ngrams}
+    journal.write("resume" if trainer.iteration else "start", trainer.iteration, **known)
+
+
+# ------------------------------------------------------------------------------------------------------------ the loop
+
+
+def loop(run: Run, journal: log.Log, received: list[int]) -> str:
+    """Train until there is a reason to stop, which is returned."""
+    trainer, options = run.trainer, run.trainer.options
+    size = options.steps * options.batch_size
+    shown = Progress(trainer.iteration, options.iterations, characters=size, seconds=run.seconds)
+    with shown as progress, np.errstate(all="ignore"):  # each step looks at its loss and its gradient
+        reason = ""
+        while not reason:
+            trainer.step()
+            progress.advance(trainer.recent)
+            if trainer.iteration % log.EVERY == 0:
+                note(trainer, journal, progress)
+            reported = is_report(options, trainer.iteration)
+            best = reported and report(run, journal, progress)
+            reason = why_stop(trainer, received)
+            if best:
+                save(trainer, run.folder.best)
+            if reported or reason or trainer.iteration % options.save_every == 0:
+                save(trainer, run.folder.last)
+                progress.leave_out()
+    return reason
+
+
+def note(trainer: Trainer, journal: log.Log, progress: Progress) -> None:
+    """Log the last iterations."""
+    losses = list(islice(reversed(trainer.recent), log.EVERY))
+    nats, seconds = sum(losses) / len(losses), round(progress.total_seconds, 3)
+    rate = trainer.optimizer.lr
+    journal.write("train", trainer.iteration, nats=nats, lr=rate, gradient_norm=trainer.norm, seconds=seconds)
+
+
+def is_report(options: Train, iteration: int) -> bool:
+    """Whether to validate and sample after ``iteration``."""
+    listed = max(options.report, default=0)
+    further = options.report_every > 0 and iteration > listed and (iteration - listed) % options.report_every == 0
+    return further or iteration in options.report or iteration == options.iterations
+
+
+def report(run: Run, journal: log.Log, progress: Progress) -> bool:
+    """Validate and sample, at the console and in the log; whether it is the best so far."""
+    trainer = run.trainer
+    found = trainer.validate()
+    if not math.isfinite(found.nats):
+        raise DivergedError(trainer.iteration, found.nats, trainer.norm, "that is the loss of the validation")
+    sample = trainer.sample()
+    best = trainer.best.take(found.nats, trainer.iteration)
+    score = {"nats": found.nats, "bits": found.bits, "perplexity": found.perplexity, "characters": found.characters}
+    journal.write("validate", trainer.iteration, **score, best=best, sample=sample)
+    progress.say(f"iteration {trainer.iteration}", f"{run.words(found.nats)}\n\n{textwrap.indent(sample, '    ')}\n")
+    return best
+
+
+def why_stop(trainer: Trainer, received: list[int]) -> str:
+    """Why training is over; "" if it isn't."""
+    if trainer.iteration >= trainer.options.iterations:
+        return "done"
+    if 0 < trainer.options.patience <= trainer.best.worse:
+        return "no improvement"
+    return "interrupted" if received else ""
+
+
+def remedy(run: Run) -> str:
+    """What to try after a divergence."""
+    if not run.folder.last.exists():
+        return "nothing was saved yet; lower --lr or --clip, or raise --warm-up"
+    best = f" (or {run.folder.best})" if run.folder.best.exists() else ""
+    return f"the checkpoint before is safe: go on with --resume {run.folder.path}{best} and a lower --lr or --clip"
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[list[int]]:
+    """A list to which Ctrl-C and SIGTERM add, instead of stopping the program at once; the second one stops it."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        restore()
