@@ -8,14 +8,13 @@ line to or from it runs straight.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tinygrad_rnn.draw.channel import Net, mean, tracks
+from tinygrad_rnn.draw.channel import mean
 from tinygrad_rnn.draw.lanes import sorted_up
-from tinygrad_rnn.draw.scene import Point
-from tinygrad_rnn.draw.tile import CHANNEL, LEAD, TRACK, Block, Route, Tile, Vertex, spread, tidy
+from tinygrad_rnn.draw.tile import CHANNEL, LEAD, TRACK, Block, Route, Tile, Vertex, spread
 
 AISLE = 30.0  # between two columns
 HEAD = 18.0  # for the title over a tile
@@ -31,7 +30,7 @@ class Place(NamedTuple):
     item: int = -1
     lane: int = -1
     column: int = -1
-    port: Hashable = None  # of a tile: ("top", block), ("right", block), (block, slot)
+    port: tuple[str, int, int] = ("", 0, 0)  # of a tile: ("top", block, _), ("right", block, _), ("in", block, slot)
 
 
 class Cable(NamedTuple):
@@ -54,19 +53,23 @@ class Shelf:
     width: float = 0.0
     ends: list[float] = field(default_factory=list)  # where lines from and to columns meet it
 
+    @property
+    def bar(self) -> bool:
+        """Whether it stretches along time."""
+        return self.column is None and len(self.ends) > 1
+
 
 @dataclass
 class Gap:
-    """The rows of one gap from the bottom up, and the channels between them: channel k is below row k."""
+    """The rows of one gap from the bottom up; channel k is below row k, the last one above all."""
 
     rows: list[list[Shelf]] = field(default_factory=list)
-    nets: list[dict[Hashable, Net]] = field(default_factory=list)
-    track: list[dict[Hashable, int | None]] = field(default_factory=list)
+    tracks: dict[int, int] = field(default_factory=dict)  # how many there are in each channel that lines cross
     bottom: list[float] = field(default_factory=list)  # of each channel
 
 
 class Board:
-    """The places of everything and the routes of all lines, from tiles, items between them, and what connects them.
+    """The places of everything, from tiles, items between them, and what connects them.
 
     ``tiles`` has one for each lane and column where there is anything; a lane with direction -1 runs from right to
     left, and its tiles are mirrored. ``margins`` are widths to be kept free in the aisles, and ``left`` left of all.
@@ -85,7 +88,6 @@ class Board:
     ) -> None:
         self.tiles, self.directions, self.columns = tiles, directions, columns
         self.lanes = len(directions)
-        self.cables = cables
         self.margins, self.left = margins, left
         self.shelf = {s.item: s for found in shelves.values() for s in found}
         self.gap_of = {s.item: k for k, found in shelves.items() for s in found}
@@ -95,26 +97,18 @@ class Board:
             for end in (cable.source, cable.target):
                 if end.item >= 0:
                     self.feeds.setdefault(end.item, []).append(cable)
+        self.touched = {i: [b if a.item == i else a for a, b in found] for i, found in self.feeds.items()}
+        self.inner: dict[tuple[int, int, tuple[str, int, int]], Route] = {}
         self.stack_rows(shelves)
-        self.column_width = [
-            max((tiles[lane, c].width for lane in range(self.lanes) if (lane, c) in tiles), default=40.0)
-            for c in range(columns)
-        ]
-        self.lane_height = [
-            max((t.height for (lane, _), t in tiles.items() if lane == k), default=0.0) for k in range(self.lanes)
-        ]
+        self.column_width, self.lane_height = [40.0] * columns, [0.0] * self.lanes
+        for (lane, column), tile in tiles.items():
+            self.column_width[column] = max(self.column_width[column], tile.width)
+            self.lane_height[lane] = max(self.lane_height[lane], tile.height)
         self.aisle = [AISLE + margins.get(c, 0.0) for c in range(columns + 1)]
         self.x: list[float] = []  # of the left edge of each column
         self.y: list[float] = []  # of the bottom of each lane's tiles
-        for _ in range(2):  # the widths of aisles follow from what turns in them, and that from where columns are
-            self.put_columns()
-            self.put_shelves()
-            self.fill_gaps()
-            self.put_rows()
-            self.fill_aisles()
         self.put_columns()
-        self.put_shelves()
-        self.routes = [self.route(cable) for cable in cables]
+        self.put_rows()
 
     # ------------------------------------------------------------------------------------------------ rows of a gap
 
@@ -124,7 +118,7 @@ class Board:
             level = self.levels(found)
             rows: dict[tuple[int, int, int], list[Shelf]] = {}
             for n, s in enumerate(found):
-                bar = s.column is None and len(self.touched(s)) > 1
+                bar = s.column is None and sum(end.column >= 0 for end in self.touched.get(s.item, ())) > 1
                 key = (1, 0, 0) if s.column is not None else (0, level[s.item], n - len(found) if bar else 0)
                 rows.setdefault(key, []).append(s)
             self.gaps[k].rows = [rows[key] for key in sorted(rows)]
@@ -133,7 +127,7 @@ class Board:
                     s.row = r
 
     def levels(self, found: Sequence[Shelf]) -> dict[int, int]:
-        """How high each item of a gap stands: above its inputs, or, if nothing below the gap feeds it, under its uses."""
+        """How high each item of a gap stands: above its inputs, or under its uses, if nothing below feeds it."""
         inside = {s.item for s in found}
         edges = [(c.source.item, c.target.item) for i in inside for c in self.feeds.get(i, [])]
         edges = [(a, b) for a, b in edges if a in inside and b in inside]
@@ -152,168 +146,68 @@ class Board:
                 level[i] = min((level[b] - 1 for b in uses[i]), default=len(order))
         return level
 
-    def touched(self, s: Shelf) -> list[tuple[Cable, Place]]:
-        """The lines between an item in a gap and tiles, with the tile's end."""
-        found = []
-        for cable in self.feeds.get(s.item, []):
-            other = cable.target if cable.source.item == s.item else cable.source
-            if other.column >= 0:
-                found.append((cable, other))
-        return found
-
     # ------------------------------------------------------------------------------------------------------- places
 
     def put_columns(self) -> None:
-        """The left edge of each column."""
+        """The left edge of each column, and the x of all that follows from it."""
         self.x, x = [], self.left
         for c, width in enumerate(self.column_width):
             x += self.aisle[c]
             self.x.append(x)
             x += width
         self.width = x + self.aisle[self.columns]
+        self.put_shelves()
 
     def tile_left(self, lane: int, column: int) -> float:
         """The left edge of a tile, which stands in the middle of its column."""
         return self.x[column] + (self.column_width[column] - self.tiles[lane, column].width) / 2
 
-    def port(self, place: Place) -> Route:
-        """The part of a line that is inside a tile, from a border or to it, in the board's coordinates but for y."""
-        tile = self.tiles[place.lane, place.column]
-        kind, block = place.port if isinstance(place.port, tuple) else ("", 0)
-        route = tile.top[block] if kind == "top" else tile.right[block] if kind == "right" else tile.routes[kind, block]
-        left = self.tile_left(place.lane, place.column)
-        if self.directions[place.lane] < 0:
-            return tuple((left + tile.width - x, y) for x, y in route)
-        return tuple((left + x, y) for x, y in route)
+    def inside(self, place: Place) -> Route:
+        """The part of a line that is inside a tile, from the tile's lower left corner."""
+        tile, direction = self.tiles[place.lane, place.column], self.directions[place.lane]
+        key = id(tile), direction, place.port
+        if key not in self.inner:
+            kind, block, slot = place.port
+            route = {"top": tile.top, "right": tile.right}[kind][block] if kind != "in" else tile.routes[block, slot]
+            self.inner[key] = route if direction > 0 else tuple((tile.width - x, y) for x, y in route)
+        return self.inner[key]
 
     def port_x(self, place: Place) -> float:
         """Where a line passes the lower or upper border of a tile."""
-        route = self.port(place)
-        return route[-1][0] if place.port[0] == "top" else route[0][0]  # type: ignore[index]
+        end = self.inside(place)[-1 if place.port[0] == "top" else 0]
+        return self.tile_left(place.lane, place.column) + end[0]
 
     def put_shelves(self) -> None:
         """The x of every item in a gap, and the widths of bars."""
         middle = (self.x[0] + self.x[-1] + self.column_width[-1]) / 2 if self.x else 0.0
-        for gap in self.gaps:
-            for row in gap.rows:
-                for s in row:
-                    s.ends = [self.port_x(other) for _, other in self.touched(s)]
-                    s.width = s.block.width
-                    s.x = mean(s.ends) if s.ends else middle
-                    if s.column is None and len(s.ends) > 1:
-                        left, right = min(s.ends) - OVERHANG, max(s.ends) + OVERHANG
-                        s.x, s.width = (left + right) / 2, max(right - left, s.block.width)
         rows = [row for gap in self.gaps for row in gap.rows]
+        for s in self.shelf.values():
+            s.ends = [self.port_x(end) for end in self.touched.get(s.item, ()) if end.column >= 0]
+            s.width = s.block.width
+            s.x = mean(s.ends) if s.ends else middle
+            if s.bar:
+                left, right = min(s.ends) - OVERHANG, max(s.ends) + OVERHANG
+                s.x, s.width = (left + right) / 2, max(right - left, s.block.width)
         for upwards in (True, False):  # above what feeds it; what nothing feeds, under what it feeds
             for row in rows if upwards else reversed(rows):
                 for s in row:
-                    near = [(c.source if upwards else c.target).item for c in self.feeds.get(s.item, [])]
+                    near = [(c.source if upwards else c.target).item for c in self.feeds.get(s.item, ())]
                     near = [item for item in near if item not in {s.item, -1}]
-                    fed = any(c.target.item == s.item for c in self.feeds.get(s.item, []))
+                    fed = any(c.target.item == s.item for c in self.feeds.get(s.item, ()))
                     if near and not s.ends and (upwards or not fed):
                         s.x = mean([self.shelf[item].x for item in near])
                 apart(row)
 
-    def fill_gaps(self) -> None:
-        """The nets of the channels in gaps."""
-        for gap in self.gaps:
-            gap.nets = [{} for _ in range(len(gap.rows) + 1)]
-        for cable in self.cables:
-            for k, channel, key, below, above in self.turns(cable):
-                nets = self.gaps[k].nets[channel]
-                net = nets.get(key, Net())
-                nets[key] = Net(tuple(dict.fromkeys([*net.near, below])), tuple(dict.fromkeys([*net.far, above])))
-        for gap in self.gaps:
-            gap.track = []
-            for nets in gap.nets:
-                found, _ = tracks(list(nets.values()))
-                gap.track.append(dict(zip(nets, found, strict=True)))
-
-    def turns(self, cable: Cable) -> list[tuple[int, int, Hashable, float, float]]:
-        """(gap, channel, net, x below it, x above it) where a line may turn aside on its way up."""
-        source, target = cable
-        if source.port and source.port[0] == "right":  # type: ignore[index]
-            return self.far_turns(cable)
-        low = self.gap_of[source.item] if source.item >= 0 else source.lane + 1
-        high = self.gap_of[target.item] if target.item >= 0 else target.lane
-        top = self.shelf[target.item].row if target.item >= 0 else len(self.gaps[high].rows)
-        start, end = self.start_x(cable), self.end_x(cable)
-        if low == high:
-            return [(high, top, (source, start), start, end)]
-        aisle = self.aisle_x(self.passage(cable), source)
-        bottom = self.shelf[source.item].row + 1 if source.item >= 0 else 0
-        return [(low, bottom, (source, start), start, aisle), (high, top, (source, start), aisle, end)]
-
-    def far_turns(self, cable: Cable) -> list[tuple[int, int, Hashable, float, float]]:
-        """The same for a state that goes further than to the next column."""
-        source, target = cable
-        out, into = self.out_aisle(source), self.in_aisle(target)
-        if out == into:
-            return []
-        lane = target.lane
-        a, b = self.aisle_x(out, source), self.aisle_x(into, source)
-        return [(lane, len(self.gaps[lane].rows), source, a, b)]
-
-    def start_x(self, cable: Cable) -> float:
-        """Where a line that goes up starts."""
-        if cable.source.item < 0:
-            return self.port_x(cable.source)
-        s = self.shelf[cable.source.item]
-        return self.meeting(s, cable.target)
-
-    def end_x(self, cable: Cable) -> float:
-        """Where a line that goes up ends."""
-        if cable.target.item < 0:
-            return self.port_x(cable.target)
-        s = self.shelf[cable.target.item]
-        x = self.meeting(s, cable.source)
-        if x != s.x or len(s.ends) > 1:
-            return x
-        into = [c.source for c in self.feeds[s.item] if c.target.item == s.item]
-        if len(into) == 1:
-            return s.x
-        into.sort(key=lambda place: self.shelf[place.item].x if place.item >= 0 else self.port_x(place))
-        gap = min(14.0, s.width / (len(into) + 1))
-        return s.x + gap * (into.index(cable.source) - (len(into) - 1) / 2)
-
-    def meeting(self, s: Shelf, other: Place) -> float:
-        """Where an item in a gap is met by a line from or to ``other``: a bar right over or under it."""
-        if s.column is None and len(s.ends) > 1:
-            x = self.port_x(other) if other.column >= 0 else self.shelf[other.item].x
-            return min(max(x, s.x - s.width / 2 + 6), s.x + s.width / 2 - 6)
-        return s.x
-
-    def passage(self, cable: Cable) -> int:
-        """The aisle in which a line passes the lanes between its ends."""
-        source, target = cable
-        if source.column >= 0:
-            return source.column + (self.directions[source.lane] > 0)
-        return target.column + (self.directions[target.lane] < 0) if target.column >= 0 else 0
-
-    def out_aisle(self, source: Place) -> int:
-        """The aisle that a tile sends its states into."""
-        return source.column + (self.directions[source.lane] > 0)
-
-    def in_aisle(self, target: Place) -> int:
-        """The aisle that a tile gets its states from."""
-        return target.column + (self.directions[target.lane] < 0)
-
-    def aisle_x(self, aisle: int, source: Place) -> float:
-        """The x of a source's track in an aisle."""
-        left = self.x[aisle] - self.aisle[aisle] if aisle < self.columns else self.width - self.aisle[aisle]
-        known = self.aisle_track[aisle].get(source) if hasattr(self, "aisle_track") else None
-        return left + AISLE * 0.4 + TRACK * (known or 0)
-
     def put_rows(self) -> None:
         """The y of lanes and of the rows between."""
-        y = 0.0
-        self.y = []
+        y, self.y = 0.0, []
         for k, gap in enumerate(self.gaps):
             gap.bottom = []
-            for r, nets in enumerate(gap.nets):
+            for r in range(len(gap.rows) + 1):
                 gap.bottom.append(y)
-                count = 1 + max((t for t in gap.track[r].values() if t is not None), default=-1)
-                y += max(ROW, CHANNEL * 0.6 + TRACK * count) if nets or r else 0.0
+                if r in gap.tracks or 0 < r < len(gap.rows):
+                    count = gap.tracks.get(r, 0)
+                    y += CHANNEL * 0.6 + TRACK * count if count else ROW
                 if r < len(gap.rows):
                     height = max(s.block.height for s in gap.rows[r])
                     for s in gap.rows[r]:
@@ -323,93 +217,6 @@ class Board:
                 self.y.append(y + PAD)
                 y += self.lane_height[k] + 2 * PAD + HEAD
         self.height = y
-
-    # ------------------------------------------------------------------------------------------------------- aisles
-
-    def fill_aisles(self) -> None:
-        """The nets of the aisles, their tracks and the widths that follow."""
-        nets: list[dict[Hashable, Net]] = [{} for _ in range(self.columns + 1)]
-        for cable in self.cables:
-            for aisle, side, y in self.aisle_ends(cable):
-                net = nets[aisle].get(cable.source, Net())
-                ends = tuple(dict.fromkeys([*getattr(net, side), round(y, 2)]))
-                nets[aisle][cable.source] = net._replace(**{side: ends})
-        known: dict[tuple[Net, ...], tuple[list[int | None], int]] = {}
-        self.aisle_track: list[dict[Hashable, int | None]] = []
-        for aisle, here in enumerate(nets):
-            form = tuple(here.values())
-            if form not in known:
-                known[form] = tracks(form)
-            found, count = known[form]
-            self.aisle_track.append(dict(zip(here, found, strict=True)))
-            self.aisle[aisle] = AISLE + TRACK * max(0, count - 1) + self.margins.get(aisle, 0.0)
-
-    def aisle_ends(self, cable: Cable) -> list[tuple[int, str, float]]:
-        """(aisle, side, y): where a line enters and leaves aisles."""
-        source, target = cable
-        if source.port and source.port[0] == "right":  # type: ignore[index]
-            out, into = self.out_aisle(source), self.in_aisle(target)
-            start = out, "near" if self.directions[source.lane] > 0 else "far", self.out_y(cable)
-            end = into, "far" if self.directions[target.lane] > 0 else "near", self.in_y(cable)
-            if out == into:
-                return [start, end]
-            lane = target.lane
-            turn = self.turn_y(lane, len(self.gaps[lane].rows), source)
-            return [start, (out, "along", turn), (into, "along", turn), end]
-        turns = self.turns(cable)
-        if len(turns) < 2:
-            return []
-        return [(self.passage(cable), "along", self.turn_y(k, channel, key)) for k, channel, key, _, _ in turns]
-
-    def out_y(self, cable: Cable) -> float:
-        """The y at which a state leaves its tile."""
-        return self.y[cable.source.lane] + self.port(cable.source)[-1][1]
-
-    def in_y(self, cable: Cable) -> float:
-        """The y at which a state comes into its tile."""
-        return self.y[cable.target.lane] + self.port(cable.target)[0][1]
-
-    def turn_y(self, gap: int, channel: int, key: Hashable) -> float:
-        """The y of a net's track in a gap."""
-        if not self.gaps[gap].bottom:
-            return 0.0
-        return self.gaps[gap].bottom[channel] + CHANNEL * 0.3 + TRACK * (self.gaps[gap].track[channel].get(key) or 0)
-
-    # ------------------------------------------------------------------------------------------------------- routes
-
-    def route(self, cable: Cable) -> Route:
-        """All corners of one line."""
-        source, target = cable
-        if source.item >= 0:
-            s = self.shelf[source.item]
-            corners: list[Point] = [(self.start_x(cable), s.y + s.block.height / 2)]
-        else:
-            corners = [(x, y + self.y[source.lane]) for x, y in self.port(source)]
-        if source.port and source.port[0] == "right":  # type: ignore[index]
-            corners += self.through_aisles(cable)
-        else:
-            for k, channel, key, below, above in self.turns(cable):
-                y = self.turn_y(k, channel, key)
-                corners += [(below, y), (above, y)] if abs(below - above) > 0.5 else []
-        if target.item >= 0:
-            s = self.shelf[target.item]
-            corners.append((self.end_x(cable), s.y - s.block.height / 2))
-        else:
-            inside = [(x, y + self.y[target.lane]) for x, y in self.port(target)]
-            corners += inside
-        return tidy(corners)
-
-    def through_aisles(self, cable: Cable) -> list[Point]:
-        """The corners of a state on its way from tile to tile."""
-        source, target = cable
-        out, into = self.out_aisle(source), self.in_aisle(target)
-        start, end = self.out_y(cable), self.in_y(cable)
-        a = self.aisle_x(out, source)
-        if out == into:
-            return [] if self.aisle_track[out][source] is None else [(a, start), (a, end)]
-        b = self.aisle_x(into, source)
-        turn = self.turn_y(target.lane, len(self.gaps[target.lane].rows), source)
-        return [(a, start), (a, turn), (b, turn), (b, end)]
 
 
 def apart(row: Sequence[Shelf]) -> None:

@@ -12,7 +12,7 @@ from functools import cache
 from heapq import heappop, heappush
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from tinygrad_rnn.draw.graph import Graph, Operation
+from tinygrad_rnn.draw.graph import Graph
 from tinygrad_rnn.tensor import Scope
 
 Time: TypeAlias = tuple[int, ...]  # of a loop inside a loop, the steps of both
@@ -56,6 +56,8 @@ def lanes_of(graph: Graph) -> Lanes:
     feed it, use its result, and hand that on to the next step.
     """
     found = Placing(graph)
+    if not found.lane:
+        return Lanes((), {}, {}, {i: 0 for i, _ in found.operations})
     order = found.stacked()
     lane = {i: found.lanes[k] for i, k in found.lane.items()}
     return Lanes(tuple(found.lanes[k] for k in order), lane, found.time, gaps(found, order))
@@ -137,9 +139,9 @@ class Placing:
                 for s in op.inputs if s in lane and lane[s] != lane[i] and time[s] == time[i]}  # fmt: skip
 
     def between(self) -> None:
-        """Give operations that were recorded between the steps of a lane, and belong to none, the time of the one before.
+        """Give what was recorded between the steps of a lane, and belongs to none, the time of the step before.
 
-        They use a lane's results and feed it again, so they can stand neither below nor above it.
+        Such operations use a lane's results and feed it again, so they can stand neither below nor above it.
         """
         free = {v for circle in circles(self.names(), self.feeds()) for v in circle if v >= 0}
         for i, op in self.operations if free else ():
@@ -160,7 +162,11 @@ class Placing:
                 # even inside own operations and odd inside modules, so that each way out and back counts two
                 phase[i] = 0 if here.own else 1
                 for s in op.inputs:
-                    if s in phase and self.time[s] == self.time[i] and (there := self.lanes[self.lane[s]]).loop == here.loop:
+                    if (
+                        s in phase
+                        and self.time[s] == self.time[i]
+                        and (there := self.lanes[self.lane[s]]).loop == here.loop
+                    ):
                         phase[i] = max(phase[i], phase[s] + (there.own != here.own))
         for i, part in phase.items():
             lane = self.lanes[self.lane[i]]
@@ -249,10 +255,10 @@ def circles(vertices: Iterable[V], edges: Iterable[tuple[V, V]]) -> list[list[V]
     path: list[V] = []
     on_path: set[V] = set()
     found: list[list[V]] = []
-    for root in after:
+    for root, first in after.items():
         if root in index:
             continue
-        work = [(root, iter(after[root]))]
+        work = [(root, iter(first))]
         index[root] = low[root] = len(index)
         path.append(root)
         on_path.add(root)
@@ -272,12 +278,12 @@ def circles(vertices: Iterable[V], edges: Iterable[tuple[V, V]]) -> list[list[V]
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[v])
                 if low[v] == index[v]:
-                    start = path.index(v)
-                    circle = path[start:]
-                    del path[start:]
+                    circle = [path.pop()]
+                    while circle[-1] != v:
+                        circle.append(path.pop())
                     on_path.difference_update(circle)
                     if len(circle) > 1:
-                        found.append(circle)
+                        found.append(circle[::-1])
     return found
 
 

@@ -75,11 +75,12 @@ def project(graph: Graph, lanes: Lanes, level: Level, columns: Sequence[Column])
     found: dict[object, Item] = {}
     for i, op in graph.operations():
         if keys[i] not in found:
-            key = keys[i]
-            where = key if isinstance(key, Where) else (
-                Where(number[lanes.lane[i]], column[lanes.time[i]]) if i in lanes.lane else Where(lanes.gap[i]))  # fmt: skip
-            found[key] = Item(len(made.items), where, op.scope)
-            made.items.append(found[key])
+            where = keys[i]
+            if not isinstance(where, Where):
+                in_lane = i in lanes.lane
+                where = Where(number[lanes.lane[i]], column[lanes.time[i]]) if in_lane else Where(lanes.gap[i])
+            found[keys[i]] = Item(len(made.items), where, op.scope)
+            made.items.append(found[keys[i]])
         found[keys[i]].positions.append(i)
         made.item_of[i] = found[keys[i]].number
     Links(made).connect()
@@ -129,7 +130,7 @@ class Links:
             item.inputs = list(merged.values())
 
     def starts(self, i: int, slot: int) -> bool:
-        """Whether input ``slot`` of operation ``i``, a leaf, stands where other steps have a state of the step before."""
+        """Whether input ``slot`` of operation ``i``, a leaf, stands where other steps have a state."""
         lanes, nodes = self.made.lanes, self.made.graph.nodes
         op = nodes[i]
         for step in self.neighbours.get(i, ()):
@@ -154,7 +155,7 @@ class Links:
             where = user.where
         else:
             where = Where(lane, column, inputs=column is not None)
-        shared = start and self.made.level != "op" or fold and not start  # one item for all of them
+        shared = (start and self.made.level != "op") or (fold and not start)  # one item for all of them
         key = (where, start, apart, None if shared else leaf)
         if key not in self.leaf_items:
             self.leaf_items[key] = len(self.made.items)

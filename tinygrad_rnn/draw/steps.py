@@ -12,7 +12,7 @@ from tinygrad_rnn.draw.templates import of_step, set_out
 from tinygrad_rnn.draw.tile import LEAD, Block, Step, Tile, Wire, lay_out
 
 Key: TypeAlias = tuple[int, int]  # lane and column
-Way: TypeAlias = Literal["local", "state", "below"]
+Way: TypeAlias = Literal["chip", "local", "state", "below"]
 
 PORT = 16.0  # between two lines into one side of a block
 
@@ -26,17 +26,22 @@ class Tiles:
         for item in made.items:
             if item.where.column is not None and not item.start and not item.where.inputs:
                 self.members.setdefault((item.where.lane, item.where.column), []).append(item.number)
+        self.ways = [tuple([self.way_of(item, source) for source, _ in item.inputs]) for item in made.items]
         self.index = {n: k for numbers in self.members.values() for k, n in enumerate(numbers)}
         self.top: dict[Key, set[int]] = {}  # blocks whose results go out
         self.right: dict[Key, set[int]] = {}
         self.outlets()
         self.tile: dict[Key, Tile] = {}
-        self.memories: dict[Key, Hashable] = {}  # of templates that have one: the state that is the memory
+        self.memories: dict[Key, int] = {}  # of templates that have one: the item that the memory comes from
         self.lay()
 
-    def way(self, item: Item, source: int) -> Way:
-        """How an input reaches an item in a tile: from a block of the same tile, as a state, or from below."""
+    def way_of(self, item: Item, source: int | None) -> Way:
+        """How an input reaches an item: as a chip, from a block of the same tile, as a state, or from below."""
+        if source is None:
+            return "chip"
         where, other = item.where, self.made.items[source]
+        if where.column is None or where.inputs:
+            return "below"
         if other.start:
             return "state"
         if other.where.column is None or other.where.inputs:
@@ -52,12 +57,9 @@ class Tiles:
     def outlets(self) -> None:
         """Which results leave their tiles, and where."""
         for item in self.made.items:
-            for source, _ in item.inputs:
-                if source is None or source not in self.index:
-                    continue
-                other = self.made.items[source].where
-                way = "below" if item.where.column is None else self.way(item, source)
-                if way != "local":
+            for (source, _), way in zip(item.inputs, self.ways[item.number], strict=True):
+                if source is not None and source in self.index and way != "local":
+                    other = self.made.items[source].where
                     found = self.top if way == "below" else self.right
                     found.setdefault((other.lane, other.column or 0), set()).add(self.index[source])
 
@@ -75,17 +77,29 @@ class Tiles:
         for key, step in bare.items():
             self.tile[key], memory = drawn[step]
             if memory is not None:
-                self.memories[key] = memory
+                self.memories[key] = self.states(key)[memory]
         for key in self.members:
             if self.folded(key):
                 self.tile[key] = self.fold(key)
 
-    def layout(self, step: Step) -> tuple[Tile, Hashable]:
+    def states(self, key: Key) -> list[int]:
+        """The items that a tile's states come from; their order numbers the states."""
+        return list(dict.fromkeys(
+            source for n in self.members[key]
+            for (source, _), way in zip(self.made.items[n].inputs, self.ways[n], strict=True)
+            if source is not None and way == "state"
+        ))  # fmt: skip
+
+    def layout(self, step: Step) -> tuple[Tile, int | None]:
         """The tile of a step, and which of its states is the memory: by a template, if there is one for it."""
-        if len(step.blocks) == 1:
+        chips = any(block.under or block.over for block in step.blocks)
+        if len(step.blocks) == 1 and not (chips and any(wire.state is not None for wire in step.wires)):
             return single(step), None
         found = of_step(step)
-        return (lay_out(step), None) if found is None else (set_out(step, found), found.states.get("$c"))
+        if found is None:
+            return lay_out(step), None
+        memory = found.states.get("$c")
+        return set_out(step, found), memory if isinstance(memory, int) else None
 
     def step(self, key: Key) -> Step:
         """What a tile is made from, but for what leaves it, without the numbers of items."""
@@ -93,10 +107,9 @@ class Tiles:
         wires: list[Wire] = []
         states: dict[int, int] = {}
         for k, n in enumerate(self.members[key]):
-            for slot, (source, _) in enumerate(items[n].inputs):
+            for slot, ((source, _), way) in enumerate(zip(items[n].inputs, self.ways[n], strict=True)):
                 if source is None:
                     continue
-                way = self.way(items[n], source)
                 if way == "local":
                     wires.append(Wire(k, slot, source=self.index[source]))
                 else:
@@ -108,40 +121,26 @@ class Tiles:
 
     def ties(self, key: Key) -> tuple[tuple[Hashable, int], ...]:
         """Which block of the step before makes each state, as far as that step is drawn."""
-        found: dict[int, int | None] = {}
-        for n in self.members[key]:
-            for source, _ in self.made.items[n].inputs:
-                if source is not None and self.way(self.made.items[n], source) == "state":
-                    other = self.made.items[source]
-                    drawn = (
-                        not other.start
-                        and other.where.lane == key[0]
-                        and not self.folded((key[0], other.where.column or 0))
-                    )
-                    found.setdefault(source, self.index[source] if drawn else None)
-        return tuple((k, block) for k, block in enumerate(found.values()) if block is not None)
+        found: list[tuple[Hashable, int]] = []
+        for k, source in enumerate(self.states(key)):
+            other = self.made.items[source]
+            if not other.start and other.where.lane == key[0] and not self.folded((key[0], other.where.column or 0)):
+                found.append((k, self.index[source]))
+        return tuple(found)
 
     def is_memory(self, item: Item, source: int) -> bool:
         """Whether a state that comes into an item is the memory of its cell."""
-        key = item.where.lane, item.where.column or 0
-        if key not in self.memories:
-            return False
-        states: dict[int, int] = {}
-        for n in self.members[key]:
-            for other, _ in self.made.items[n].inputs:
-                if other is not None and self.way(self.made.items[n], other) == "state":
-                    states.setdefault(other, len(states))
-        return states[source] == self.memories[key]
+        return self.memories.get((item.where.lane, item.where.column or 0)) == source
 
     def fold(self, key: Key) -> Tile:
         """The tile of folded steps: as high as its neighbours, so that states run straight through it."""
-        lane, column = key
+        lane = key[0]
         item = self.made.items[self.members[key][0]]
         block = self.blocks[item.number]
         height = max([block.height, *(tile.height for (k, _), tile in self.tile.items() if k == lane)])
         tile = Tile(block.width, height, [Box(block.width / 2, height / 2, block.width, height)])
         sources = [(slot, source) for slot, (source, _) in enumerate(item.inputs) if source is not None]
-        below = [slot for slot, source in sources if self.way(item, source) == "below"]
+        below = [slot for slot, way in enumerate(self.ways[item.number]) if way == "below"]
         for slot, source in sources:
             other = self.made.items[source]
             place = other.where.lane, other.where.column or 0

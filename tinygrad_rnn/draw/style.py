@@ -12,7 +12,7 @@ from tinygrad_rnn.nn.cells import DETACHED
 from tinygrad_rnn.op import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tinygrad_rnn.draw.graph import Vertex
     from tinygrad_rnn.tensor import Scope

@@ -114,7 +114,6 @@ GRU = Template(
 )  # fmt: skip
 
 
-
 def fed(template: Template, *, bias: bool) -> Template:
     """The same cell when it is called with x, and multiplies it in the step itself; with ``bias``, by b_ih + b_hh."""
     x = Role("linear", ("^", "b") if bias else ("^",), template.roles["x"].at, ("V", "H"))
@@ -305,7 +304,9 @@ class Setting:
                 if size:
                     x, y = ways[self.side(name, chip)]
                     away = (block.width + size[0]) / 2 + LEAD, (block.height + size[1]) / 2 + LEAD
-                    self.tile.chips[self.found.played[name], chip] = Box(box.x + x * away[0], box.y + y * away[1], *size)
+                    self.tile.chips[self.found.played[name], chip] = Box(
+                        box.x + x * away[0], box.y + y * away[1], *size
+                    )
 
     def put_routes(self) -> None:
         """The lines of all inputs, and those that go out."""

@@ -64,7 +64,8 @@ SHAPES: Mapping[str, Mapping[str, str]] = MappingProxyType({
 
 # Borders are the Okabe-Ito colours, which colour-blind readers tell apart; each ground is a tint of its border.
 LIGHT = Palette(
-    paper="#ffffff", ink="#1f2937", muted="#64748b", line="#64748b", state="#0072b2", memory="#007a59", frame="#94a3b8", step="#f8fafc",
+    paper="#ffffff", ink="#1f2937", muted="#64748b", line="#64748b", state="#0072b2", memory="#007a59",
+    frame="#94a3b8", step="#f8fafc",
     tones=MappingProxyType({
         "product": Tone("#d55e00", "#fbe7d9"), "pointwise": Tone("#0072b2", "#e0eef7"),
         "function": Tone("#e69f00", "#fdf3dc"), "reduce": Tone("#009e73", "#def3ec"),
@@ -75,7 +76,8 @@ LIGHT = Palette(
 )  # fmt: skip
 
 DARK = Palette(
-    paper="#0f172a", ink="#f1f5f9", muted="#94a3b8", line="#94a3b8", state="#56b4e9", memory="#2fbf93", frame="#475569", step="#162036",
+    paper="#0f172a", ink="#f1f5f9", muted="#94a3b8", line="#94a3b8", state="#56b4e9", memory="#2fbf93",
+    frame="#475569", step="#162036",
     tones=MappingProxyType({
         "product": Tone("#e8833a", "#43230f"), "pointwise": Tone("#56b4e9", "#0f3450"),
         "function": Tone("#e6b84a", "#40310c"), "reduce": Tone("#2fbf93", "#0b3a2c"),
@@ -87,7 +89,8 @@ DARK = Palette(
 
 # For paper: families differ in shape, and in greys that a photocopier keeps apart.
 PRINT = Palette(
-    paper="#ffffff", ink="#000000", muted="#404040", line="#404040", state="#000000", memory="#000000", frame="#808080", step="#ffffff",
+    paper="#ffffff", ink="#000000", muted="#404040", line="#404040", state="#000000", memory="#000000",
+    frame="#808080", step="#ffffff",
     tones=MappingProxyType({
         "product": Tone("#000000", "#d4d4d4"), "pointwise": Tone("#000000", "#ffffff"),
         "function": Tone("#000000", "#ededed"), "reduce": Tone("#000000", "#c0c0c0"),

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from tinygrad_rnn.draw.channel import Net, mean, tracks
+from tinygrad_rnn.draw.channel import Net, tracks
 from tinygrad_rnn.draw.scene import Box, Point
 
 Route: TypeAlias = tuple[Point, ...]
@@ -137,7 +138,7 @@ class Layout:
         return self.entries[state]
 
     def chain(self, key: Hashable, start: Vertex, block: int | None) -> list[Vertex]:
-        """``start``, and a bend in each column between it and a block, or the border; lines of one source share them."""
+        """``start``, and a bend in each column between it and a block, or the border; one source shares them."""
         end = self.last if block is None else self.column[block]
         hops = [start]
         for column in range(start.column + 1, end):
@@ -149,11 +150,7 @@ class Layout:
 
     def tile(self) -> Tile:
         """Order, heights, then the channels, which give the widths and the routes."""
-        pairs = [
-            (a, b, 1.0)
-            for hops in [*self.hops.values(), *self.out.values()]
-            for a, b in zip(hops, hops[1:], strict=False)
-        ]
+        pairs = [(a, b, 1.0) for hops in [*self.hops.values(), *self.out.values()] for a, b in pairwise(hops)]
         ties = [
             (self.entries[s], self.exits[k], 4.0) for s, k in self.step.ties if s in self.entries and k in self.exits
         ]
@@ -258,11 +255,11 @@ class Drawn:
     def collect_nets(self) -> None:
         """What runs in each channel; channel c is right of column c."""
         for (block, slot), hops in self.layout.hops.items():
-            for a, b in zip(hops, hops[1:], strict=False):
+            for a, b in pairwise(hops):
                 far = self.ports[block, slot] if b.number >= 0 else b.y
                 self.add(a.column, id(a), near=a.y, far=far)
         for hops in self.layout.out.values():
-            for a, b in zip(hops, hops[1:], strict=False):
+            for a, b in pairwise(hops):
                 self.add(a.column, id(a), near=a.y, far=b.y)
         for wire in self.layout.step.wires:
             if wire.source is None and wire.state is None:
@@ -329,7 +326,7 @@ class Drawn:
         first = hops[0]
         start = self.x[first.column] + (self.layout.step.blocks[first.number].width / 2 if first.number >= 0 else 0.0)
         corners: list[Point] = [(start, first.y)]
-        for a, b in zip(hops, hops[1:], strict=False):
+        for a, b in pairwise(hops):
             y = b.y if b is not hops[-1] else end
             if self.track[a.column][id(a)] is not None:
                 x = self.track_x(a.column, id(a))
@@ -361,6 +358,3 @@ def tidy(corners: Sequence[Point]) -> Route:
                 found.pop()
         found.append(point)
     return tuple(found)
-
-
-__all__ = ["Block", "Route", "Step", "Tile", "Wire", "lay_out", "mean", "tidy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.draw.board import HEAD, PAD, Board, Cable, Place, Shelf
+from tinygrad_rnn.draw.cables import Cables
 from tinygrad_rnn.draw.flat import Names
 from tinygrad_rnn.draw.graph import Leaf
 from tinygrad_rnn.draw.project import Item, Projection
@@ -50,6 +51,7 @@ class Tiled:
             margins=self.margins(),
             left=self.titles(),
         )
+        self.routes = Cables(self.board, ends).routes
 
     def made_scene(self) -> Scene:
         """Everything, placed."""
@@ -60,7 +62,7 @@ class Tiled:
         for shelf in self.board.shelf.values():
             self.put_shelf(shelf)
         self.put_starts()
-        for (item, slot, source), route in zip(self.cables, self.board.routes, strict=True):
+        for (item, slot, source), route in zip(self.cables, self.routes, strict=True):
             self.join(source, item, slot, route)
         self.lines.sort(key=lambda entry: entry[:2])
         self.scene.lines += (line for _, _, line in self.lines)
@@ -79,11 +81,11 @@ class Tiled:
                         return 1 if time[s] < at else -1
         return 1
 
-    def is_cable(self, item: Item, _slot: int, source: int) -> bool:
+    def is_cable(self, item: Item, slot: int, source: int) -> bool:
         """Whether an input comes along the board: not from the same tile, nor from a state that stands beside it."""
         if item.start or self.made.items[source].start:
             return False
-        return item.where.column is None or self.tiles.way(item, source) != "local"
+        return self.tiles.ways[item.number][slot] != "local"
 
     def source(self, item: Item, slot: int, source: int) -> Place:
         """Where a line starts."""
@@ -92,17 +94,17 @@ class Tiled:
             return Place(item=source)
         key = other.lane, other.column
         block = self.tiles.index[source]
-        if item.where.column is None or self.tiles.way(item, source) == "below":
-            return Place(lane=other.lane, column=other.column, port=("top", block))
+        if self.tiles.ways[item.number][slot] == "below":
+            return Place(lane=other.lane, column=other.column, port=("top", block, 0))
         if self.tiles.folded(key):
             block = self.tiles.leave_level(key, item, slot)
-        return Place(lane=other.lane, column=other.column, port=("right", block))
+        return Place(lane=other.lane, column=other.column, port=("right", block, 0))
 
     def target(self, item: Item, slot: int, _source: int) -> Place:
         """Where a line ends."""
         if item.where.column is None or item.where.inputs:
             return Place(item=item.number)
-        return Place(lane=item.where.lane, column=item.where.column, port=(self.tiles.index[item.number], slot))
+        return Place(lane=item.where.lane, column=item.where.column, port=("in", self.tiles.index[item.number], slot))
 
     def shelves(self) -> dict[int, list[Shelf]]:
         """The items of each gap."""
@@ -183,7 +185,7 @@ class Tiled:
             self.put_chip(items[numbers[k]], side, move.box(box))
         for k, n in enumerate(numbers):
             for slot, (source, _) in enumerate(items[n].inputs):
-                if source is not None and self.tiles.way(items[n], source) == "local":
+                if source is not None and self.tiles.ways[n][slot] == "local":
                     self.join(source, items[n], slot, move.route(tile.routes[k, slot]))
             if items[n].loop and self.made.level == "layer":
                 self.put_loop(items[n])
@@ -247,7 +249,7 @@ class Tiled:
         """A line for an input of an item."""
         pairs = tuple(item.inputs[slot][1])
         kind: LineKind = "data"
-        if item.where.column is not None and self.tiles.way(item, source) == "state":
+        if self.tiles.ways[item.number][slot] == "state":
             kind = "memory" if self.tiles.is_memory(item, source) else "state"
         line = Line(self.names[source], self.names[item.number], pairs, kind, route=route)
         self.lines.append((pairs[0][1], slot, line))

@@ -36,7 +36,7 @@ class Words(NamedTuple):
 
 
 class Wording:
-    """The words for the marks of one graph. ``show`` may have ``"shape"`` and ``"dtype"``: what labels say of arrays."""
+    """The words for the marks of one graph. ``show`` may have ``"shape"`` and ``"dtype"``, for labels to say."""
 
     def __init__(self, graph: Graph, show: Collection[str], notes: Note) -> None:
         self.graph, self.show, self.notes = graph, show, notes
