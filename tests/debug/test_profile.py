@@ -1,0 +1,117 @@
+"""The profiler counts calls and bytes exactly, and its times add up to the time that passed."""
+
+from __future__ import annotations
+
+import time
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import Tensor, gradients, nn, op
+from tinygrad_rnn.debug import profile
+from tinygrad_rnn.scope import scope
+
+REST = 0.01  # seconds
+
+
+def slow_rule(g: Any, out: Any, x: Any) -> Any:
+    time.sleep(2 * REST)
+    return np.positive(g)
+
+
+def test_times_are_those_of_each_operation_and_add_up() -> None:
+    @op(x=slow_rule)
+    def slow(x: Any) -> Any:
+        time.sleep(REST)
+        return np.positive(x)
+
+    x = Tensor(np.ones(5), True)
+    start = perf_counter()
+    with profile() as p:
+        time.sleep(3 * REST)
+        with scope("model"), scope(0):
+            y = slow(x * 2)
+        with scope("model"), scope(1):
+            y = slow(y)
+        time.sleep(3 * REST)
+        y.sum().backward()
+        time.sleep(3 * REST)
+        slow(x)
+    passed = perf_counter() - start
+    cost = p.by_operation()["slow"]
+    assert cost.calls == 3
+    assert 3 * REST <= cost.forward_seconds < 4 * REST
+    assert 4 * REST <= cost.backward_seconds < 5 * REST
+    total = sum(c.seconds for c in p.costs.values())
+    assert p.pause >= 6 * REST  # before the first operation and after backward
+    assert total + p.pause <= passed + REST
+    assert next(iter(p.by_operation())) in {"slow", "sum"}
+    assert p.by_scope()["model"].calls == 3
+    assert p.by_scope()["in no module"].calls == 2
+
+
+def test_bytes_are_those_of_new_arrays() -> None:
+    x = Tensor(np.ones((10, 4), np.float32), True)
+    with profile() as p:
+        y = x[2:8].reshape(12, 2) * 2.0  # two views of x, and 96 new bytes
+        y.sum().backward()
+    costs = p.by_operation()
+    assert {name: (c.forward_bytes, c.backward_bytes) for name, c in costs.items()} == {
+        "getitem": (0, 0),
+        "reshape": (0, 0),
+        "mul": (96, 96),
+        "sum": (4, 0),  # backward it spreads one number by a view
+        "sums for leaves": (0, 160),
+    }
+
+
+def test_layers_are_told_apart_whatever_the_time_step() -> None:
+    lstm = nn.LSTM(3, 4, 2, rng=0)
+    with profile() as p:
+        lstm(np.ones((5, 2, 3), np.float32))[0].sum().backward()
+    parts = p.by_scope()
+    assert {"lstm.layer0", "lstm.layer1", "lstm", "in no module", "sums for leaves"} == set(parts)
+    assert parts["lstm.layer0"].calls == parts["lstm.layer1"].calls
+    assert p.by_operation()["sums for leaves"].backward_bytes == sum(w.grad.nbytes for w in lstm.parameters())
+
+
+def test_what_a_rule_records_belongs_to_the_rule() -> None:
+    x = Tensor(2.0, True)
+    with profile() as p:
+        gradients(x**3, [x], create_graph=True)
+    assert {name: c.calls for name, c in p.by_operation().items()} == {"pow": 1, "sums for leaves": 1}
+    scan = nn.GRU(3, 4, unroll=False, rng=0)
+    with profile() as p:
+        outputs, _ = scan(Tensor(np.ones((5, 2, 3), np.float32), True))
+        gradients(outputs.sum(), scan.parameters(), create_graph=True)  # which replays the steps
+    assert p.by_operation()["planned_scan"].calls == 1
+    assert sum(c.calls for c in p.costs.values()) < 20
+
+
+def test_the_tables() -> None:
+    x = Tensor(np.ones((100, 100)), True)
+    with profile() as p, scope("<model>"):
+        tg.tanh(x @ x).sum().backward()
+    lines = str(p).splitlines()
+    assert lines[0].split() == ["calls", "fwd", "ms", "fwd", "MB", "bwd", "ms", "bwd", "MB", "share"]
+    assert [line for line in lines if not line.startswith("  ")][:3] == [
+        "by operation",
+        "by part of the model",
+        "in all",
+    ]
+    matmul = next(line.split() for line in lines if line.strip().startswith("matmul"))
+    assert matmul[1] == "1"
+    assert matmul[3] == "0.08"
+    shares = [int(line.split()[-1].rstrip("%")) for line in lines[2:6]]
+    assert shares == sorted(shares, reverse=True)
+    assert lines[-1].startswith("outside of them ")
+    assert max(map(len, lines)) <= 100
+    assert "&lt;model&gt;" in p._repr_html_()
+
+
+def test_an_empty_profile_prints() -> None:
+    with profile() as p:
+        pass
+    assert "both passes" in str(p)
