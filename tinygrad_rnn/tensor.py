@@ -230,9 +230,11 @@ class Tensor:
         raise TypeError(f"np.{name} does not take tensors; {how}")
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        key = index_text(index if isinstance(index, tuple) else (index,))
         raise TypeError(
-            "tensors can't be changed in place: backward needs the values that were computed; make a new tensor, "
-            "such as where(mask, value, t), concatenate([t[:i], value, t[j:]]) or t + scatter_add(...)"
+            f"t[{key}] = value would change a tensor of shape {self.shape} in place, but backward needs the values "
+            f"that were computed; make a new tensor: mask = np.zeros({self.shape}, bool); mask[{key}] = True; "
+            "t = where(mask, value, t). To replace all of a leaf's value, assign to t.data"
         )
 
     # ------------------------------------------------------------- operations as methods, looked up when they are used
@@ -388,6 +390,23 @@ def snapshot(x: Any) -> Any:
 def shapes_of(inputs: tuple[Any, ...]) -> str:
     """The inputs of an operation as text: shapes of tensors and arrays, other values as they are."""
     return f"({', '.join(str(x.shape) if hasattr(x, 'shape') else repr(x) for x in inputs)})"
+
+
+def index_text(key: tuple[Any, ...]) -> str:
+    """An index as it is written between brackets.
+
+    >>> index_text((slice(1, None), ..., None, -1, slice(None, None, 2), [0, 2]))
+    '1:, ..., None, -1, ::2, [0, 2]'
+    """
+    return ", ".join(map(index_part, key))
+
+
+def index_part(k: Any) -> str:
+    """One part of an index."""
+    if isinstance(k, slice):
+        ends = ["" if end is None else str(end) for end in (k.start, k.stop)]
+        return ":".join(ends if k.step is None else [*ends, str(k.step)])
+    return "..." if k is ... else "index" if getattr(k, "shape", ()) else str(k)
 
 
 def closest(name: str, known: list[str]) -> str:
