@@ -8,6 +8,7 @@ line to or from it runs straight.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -52,11 +53,14 @@ class Shelf:
     y: float = 0.0
     width: float = 0.0
     ends: list[float] = field(default_factory=list)  # where lines from and to columns meet it
+    bar: bool = False  # it stretches along time
 
     @property
-    def bar(self) -> bool:
-        """Whether it stretches along time."""
-        return self.column is None and len(self.ends) > 1
+    def reach(self) -> tuple[float, float]:
+        """The least and the greatest x, with chips."""
+        left = LEAD + self.block.under[0] if self.block.under else 0.0
+        right = LEAD + self.block.over[0] if self.block.over else 0.0
+        return self.x - self.width / 2 - left, self.x + self.width / 2 + right
 
 
 @dataclass
@@ -97,6 +101,10 @@ class Board:
             for end in (cable.source, cable.target):
                 if end.item >= 0:
                     self.feeds.setdefault(end.item, []).append(cable)
+        self.entering: dict[int, list[Cable]] = {}
+        for cable in cables:
+            if cable.target.lane >= 0 and cable.source.port[0] != "right":
+                self.entering.setdefault(cable.target.lane, []).append(cable)
         self.touched = {i: [b if a.item == i else a for a, b in found] for i, found in self.feeds.items()}
         self.inner: dict[tuple[int, int, tuple[str, int, int]], Route] = {}
         self.stack_rows(shelves)
@@ -118,8 +126,8 @@ class Board:
             level = self.levels(found)
             rows: dict[tuple[int, int, int], list[Shelf]] = {}
             for n, s in enumerate(found):
-                bar = s.column is None and sum(end.column >= 0 for end in self.touched.get(s.item, ())) > 1
-                key = (1, 0, 0) if s.column is not None else (0, level[s.item], n - len(found) if bar else 0)
+                s.bar = s.column is None and len({end.column for end in self.touched.get(s.item, ())} - {-1}) > 1
+                key = (1, 0, 0) if s.column is not None else (0, level[s.item], n - len(found) if s.bar else 0)
                 rows.setdefault(key, []).append(s)
             self.gaps[k].rows = [rows[key] for key in sorted(rows)]
             for r, row in enumerate(self.gaps[k].rows):
@@ -197,6 +205,15 @@ class Board:
                     if near and not s.ends and (upwards or not fed):
                         s.x = mean([self.shelf[item].x for item in near])
                 apart(row)
+        for lane, gap in enumerate(self.gaps):
+            for row in gap.rows[-1:]:
+                if row[0].column is not None:
+                    avoid(row, [self.port_x(cable.target) for cable in self.passing(lane)])
+
+    def passing(self, lane: int) -> list[Cable]:
+        """The lines that come into a lane's tiles from below the row of its inputs."""
+        found = self.entering.get(lane, [])
+        return [c for c in found if c.source.item < 0 or self.shelf[c.source.item].column is None]
 
     def put_rows(self) -> None:
         """The y of lanes and of the rows between."""
@@ -219,14 +236,26 @@ class Board:
         self.height = y
 
 
+def avoid(row: Sequence[Shelf], lines: Sequence[float]) -> None:
+    """Move inputs aside from lines that pass them, and from each other, looking from left to right."""
+    lines, edge = sorted(lines), float("-inf")
+    for s in sorted(row, key=lambda s: s.x):
+        reach = s.width / 2 + 6
+        s.x = max(s.x, edge + reach)
+        for x in lines[bisect_left(lines, s.x - reach) :]:
+            if x >= s.x + reach:
+                break
+            s.x = max(s.x, x + reach)
+        edge = s.x + s.width / 2
+
+
 def apart(row: Sequence[Shelf]) -> None:
     """Move the items of a row so far that they don't overlap; bars and inputs of columns stay."""
     free = sorted(row, key=lambda s: s.x)
     marks = []
     for s in free:
-        left = s.width / 2 + (LEAD + s.block.under[0] if s.block.under else 0.0) + 8
-        right = s.width / 2 + (LEAD + s.block.over[0] if s.block.over else 0.0) + 8
-        marks.append(Vertex(0, below=left, above=right))
+        left, right = s.reach
+        marks.append(Vertex(0, below=s.x - left + 8, above=right - s.x + 8))
     spread(marks, [s.x for s in free])
     for s, mark in zip(free, marks, strict=True):
         s.x = mark.y

@@ -14,6 +14,7 @@ from tinygrad_rnn.draw.channel import STRAIGHT, Net, tracks
 from tinygrad_rnn.draw.scene import Point
 from tinygrad_rnn.draw.tile import CHANNEL, TRACK, Route, tidy
 
+ASIDE = 6.0  # from an item to a line that passes it
 PORT = 14.0  # between two lines that come into one item from below
 
 
@@ -40,7 +41,7 @@ class Cables:
         self.crossing = [c for c in cables if c.source.port[0] == "right" or self.low(c) != self.high(c)]
         self.gap_track: dict[tuple[int, int], dict[Hashable, int | None]] = {}
         self.aisle_track: list[dict[Hashable, int | None]] = [{} for _ in board.aisle]
-        for _ in range(2):  # heights follow from what turns in gaps, widths from what turns in aisles at these heights
+        for _ in range(3):  # heights follow from what turns in gaps, widths from what turns in aisles at these heights
             self.fill_gaps()
             board.put_rows()
             self.fill_aisles()
@@ -78,11 +79,20 @@ class Cables:
         low, high = self.low(cable), self.high(cable)
         top = board.shelf[target.item].row if target.item >= 0 else len(board.gaps[high].rows)
         start, end = self.start_x(cable), self.end_x(cable)
-        if low == high:
-            return [Turn(high, top, (source, start), start, end)]
-        aisle = self.aisle_x(self.passage(cable), source)
         bottom = board.shelf[source.item].row + 1 if source.item >= 0 else 0
+        if low == high:
+            x = self.free_x(board.gaps[high].rows[bottom:top], target.column, start, end)
+            turns = [Turn(high, bottom, (source, start), start, x)] if bottom < top else []
+            return [*turns, Turn(high, top, (source, x), x if turns else start, end)]
+        aisle = self.aisle_x(self.passage(cable), source)
         return [Turn(low, bottom, (source, start), start, aisle), Turn(high, top, (source, start), aisle, end)]
+
+    def free_x(self, rows: Sequence[Sequence[Shelf]], column: int, start: float, end: float) -> float:
+        """Where a line from ``start`` to ``end`` passes rows: where it starts, ends, or beside the items in the way."""
+        taken = [s.reach for row in rows for s in row if not s.bar and s.column in {None, column}]
+        beside = [x for left, right in taken for x in (left - ASIDE, right + ASIDE)]
+        free = [x for x in (start, end, *beside) if not any(left < x < right for left, right in taken)]
+        return min(free, key=lambda x: abs(x - start) + abs(x - end), default=start)
 
     def low(self, cable: Cable) -> int:
         """The gap in which a line that goes up starts."""
@@ -98,7 +108,7 @@ class Cables:
         """Where a line that goes up starts."""
         if cable.source.item < 0:
             return self.board.port_x(cable.source)
-        return self.meeting(self.board.shelf[cable.source.item], cable.target)
+        return self.meeting(self.board.shelf[cable.source.item], cable.target, cable)
 
     def end_x(self, cable: Cable) -> float:
         """Where a line that goes up ends; several into one item end beside each other."""
@@ -106,7 +116,7 @@ class Cables:
             return self.board.port_x(cable.target)
         s = self.board.shelf[cable.target.item]
         if s.bar:
-            return self.meeting(s, cable.source)
+            return self.meeting(s, cable.source, cable)
         into = [c.source for c in self.board.feeds[s.item] if c.target.item == s.item]
         if len(into) == 1:
             return s.x
@@ -114,11 +124,16 @@ class Cables:
         gap = min(PORT, s.width / (len(into) + 1))
         return s.x + gap * (into.index(cable.source) - (len(into) - 1) / 2)
 
-    def meeting(self, s: Shelf, other: Place) -> float:
-        """Where an item in a gap is met by a line from or to ``other``: a bar right over or under it."""
+    def meeting(self, s: Shelf, other: Place, cable: Cable) -> float:
+        """Where an item in a gap is met by a line from or to ``other``: a bar right over or under it, or the aisle."""
         if not s.bar:
             return s.x
-        x = self.board.port_x(other) if other.column >= 0 else self.board.shelf[other.item].x
+        if other.column >= 0:
+            across = self.low(cable) != self.high(cable)
+            x = self.aisle_x(self.passage(cable), cable.source) if across else self.board.port_x(other)
+        else:
+            x = self.board.shelf[other.item].x
+            x += PORT / 2 if any(abs(x - end) < PORT / 2 for end in s.ends) else 0.0
         return min(max(x, s.x - s.width / 2 + 6), s.x + s.width / 2 - 6)
 
     def turn_y(self, turn: Turn) -> float:
@@ -159,7 +174,7 @@ class Cables:
                 here[cable.source] = net._replace(**{side: tuple(dict.fromkeys([*getattr(net, side), round(y, 2)]))})
         known: dict[tuple[Net, ...], tuple[list[int | None], int]] = {}
         for aisle, here in nets.items():
-            form = tuple(here.values())
+            form = tuple(lengthened(net) for net in here.values())
             if form not in known:
                 known[form] = tracks(form)
             found, count = known[form]
@@ -224,3 +239,10 @@ class Cables:
         (turn,) = self.turns(cable)
         y = self.turn_y(turn)
         return [(a, start), (a, y), (b, y), (b, end)]
+
+
+def lengthened(net: Net) -> Net:
+    """A net that turns into gaps, made longer: lines that turn in one channel of a gap have different tracks."""
+    if not net.along:
+        return net
+    return net._replace(along=(min(net.along) - CHANNEL, max(net.along) + CHANNEL))

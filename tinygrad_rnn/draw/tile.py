@@ -23,7 +23,8 @@ CHANNEL = 26.0  # the width of a channel with one track: an arrow's head and two
 BESIDE = 12.0  # between two blocks of a column
 THIN = 9.0  # between a block and a line that passes it
 ENTRY = 38.0  # between two states that come in: what stands before the first step has room
-SWEEPS = 12
+ORDERINGS, SWEEPS = 12, 48  # of all columns, to and fro
+STIFF = 8.0  # how much more a bend of a long line keeps its height than a block
 
 
 class Block(NamedTuple):
@@ -156,11 +157,35 @@ class Layout:
         ]
         near = neighbours([*pairs, *ties])
         arrange(self.rows, near)
+        self.straighten()
+        for v in self.vertices:  # lines are straight, or have turns that are seen
+            v.y = float(round(v.y))
         low = min((v.y - v.below for v in self.vertices), default=0.0)
         for v in self.vertices:
-            v.y -= low
+            v.y -= round(low)
         height = max((v.y + v.above for v in self.vertices), default=0.0)
         return Drawn(self, height).tile
+
+    def straighten(self) -> None:
+        """Bring the bends of each long line to one height, if there is one that is free in all columns."""
+        lines: dict[Hashable, list[Vertex]] = {}
+        for (key, _), v in sorted(self.chains.items(), key=lambda entry: entry[0][1]):
+            lines.setdefault(key, []).append(v)
+        for key, line in lines.items():
+            if isinstance(key, int) and key in self.exits:
+                line.append(self.exits[key])
+            elif isinstance(key, tuple):
+                line.insert(0, self.entries[key[1]])
+            low, high = float("-inf"), float("inf")
+            for v in line:
+                row = self.rows[v.column]
+                k = row.index(v)
+                low = max(low, row[k - 1].y + row[k - 1].above + v.below) if k else low
+                high = min(high, row[k + 1].y - row[k + 1].below - v.above) if k + 1 < len(row) else high
+            if low <= high:
+                level = min(max(sum(v.y for v in line) / len(line), low), high)
+                for v in line:
+                    v.y = level
 
 
 def columns(step: Step) -> list[int]:
@@ -194,7 +219,7 @@ def arrange(rows: Sequence[list[Vertex]], near: dict[int, list[tuple[Vertex, flo
     for sweep in range(SWEEPS):
         for row in rows if sweep % 2 == 0 else reversed(rows):
             wish = {id(v): wanted(v, near) for v in row}
-            if sweep < SWEEPS - 4:
+            if sweep < ORDERINGS:
                 row.sort(key=lambda v: wish[id(v)])  # stable: those that wish the same keep their order
             spread(row, [wish[id(v)] for v in row])
 
@@ -206,19 +231,19 @@ def wanted(v: Vertex, near: dict[int, list[tuple[Vertex, float]]]) -> float:
 
 
 def spread(row: Sequence[Vertex], wishes: Sequence[float]) -> None:
-    """Heights as near to the wishes as the order and the sizes allow, in least squares: pooled violators."""
+    """Heights as near to the wishes as the order and the sizes allow, in weighted least squares: pooled violators."""
     offset, offsets = 0.0, []
     for k, v in enumerate(row):
         offset += row[k - 1].above + v.below if k else 0.0
         offsets.append(offset)
-    pools: list[tuple[float, int]] = []
-    for wish, shift in zip(wishes, offsets, strict=True):
-        value, count = wish - shift, 1
+    pools: list[tuple[float, float, int]] = []
+    for v, wish, shift in zip(row, wishes, offsets, strict=True):
+        value, weight, count = wish - shift, 1.0 if v.number >= 0 else STIFF, 1
         while pools and pools[-1][0] > value:
-            before, many = pools.pop()
-            value, count = (value * count + before * many) / (count + many), count + many
-        pools.append((value, count))
-    levels = [value for value, count in pools for _ in range(count)]
+            before, heavy, many = pools.pop()
+            value, weight, count = (value * weight + before * heavy) / (weight + heavy), weight + heavy, count + many
+        pools.append((value, weight, count))
+    levels = [value for value, _, count in pools for _ in range(count)]
     for v, level, shift in zip(row, levels, offsets, strict=True):
         v.y = level + shift
 
@@ -249,7 +274,7 @@ class Drawn:
             )
             gap = min(11.0, (block.height - 6) / len(wires)) if wires else 0.0
             for n, wire in enumerate(wires):
-                found[k, wire.slot] = self.layout.blocks[k].y + gap * (n - (len(wires) - 1) / 2)
+                found[k, wire.slot] = self.layout.blocks[k].y + round(gap * (n - (len(wires) - 1) / 2))
         return found
 
     def collect_nets(self) -> None:

@@ -71,7 +71,9 @@ class Tiled:
     # ------------------------------------------------------------------------------------------ what the board needs
 
     def direction(self, lane: int) -> int:
-        """1 if a lane's states go to later steps, -1 if to earlier ones."""
+        """1 if a lane's states go to later steps, -1 if to earlier ones. A layer has no direction."""
+        if self.made.level == "layer":
+            return 1
         time, lanes = self.made.lanes.time, self.made.lanes
         name = lanes.order[lane]
         for (k, at), step in self.made.steps.items():
@@ -193,19 +195,19 @@ class Tiled:
     def put_shelf(self, shelf: Shelf) -> None:
         """The mark of an item between lanes, and its chips."""
         item, block = self.made.items[shelf.item], shelf.block
-        self.mark(item, Box(shelf.x, shelf.y, shelf.width, block.height))
+        self.mark(item, Box(shelf.x, shelf.y, shelf.width, block.height), bar=shelf.bar)
         for side, chip, sign in (("under", block.under, -1), ("over", block.over, 1)):
             if chip:
                 away = sign * (shelf.width / 2 + LEAD + chip[0] / 2)
                 self.put_chip(item, side, Box(shelf.x + away, shelf.y, *chip))
 
-    def mark(self, item: Item, box: Box) -> None:
+    def mark(self, item: Item, box: Box, *, bar: bool = False) -> None:
         """The mark of an item."""
         lines, kind, about = self.words[item.number]
         node = self.graph.nodes[item.positions[0]]
         word = kind if len(item.positions) > 1 else node.name or node.kind if isinstance(node, Leaf) else node.op
         self.names[item.number] = name = self.unique(item.scope, word)
-        look = {"shape": "box", "style": "rounded,filled"} if kind == "pointwise" and len(lines) > 1 else {}
+        look = {"shape": "box", "style": "rounded,filled"} if kind == "pointwise" and (bar or len(lines) > 1) else {}
         emphasis = any(i in self.graph.outputs for i in item.positions)
         self.scene.add(Mark(name, lines, kind, tuple(item.positions), item.scope, about, emphasis, box, look))
 
