@@ -72,7 +72,7 @@ class Option:
             raise OptionError(f"{value!r} is none of {', '.join(self.choices)}")
         if isinstance(value, (int, float)) and not self.low <= value <= self.high:  # which NaN isn't
             limit = f"{self.high:g} or less" if value > self.high else f"{self.low:g} or more"
-            raise OptionError(f"{value:g} is not {limit}")
+            raise OptionError(f"{shown(value)} is not {limit}")
         return value
 
     def parsed(self, word: str) -> Any:
@@ -153,15 +153,15 @@ def add_to(parser: argparse.ArgumentParser, kind: Any) -> None:
         parser.add_argument("--" + name.replace("_", "-"), **settings)
 
 
-def shown(default: Any) -> str:
-    """A default for people."""
-    if isinstance(default, tuple):
-        return " ".join(map(shown, default))
-    if isinstance(default, bool):
-        return "yes" if default else "no"
-    if isinstance(default, (int, float)):
-        return f"{default:g}"
-    return default or "none"
+def shown(value: Any) -> str:
+    """A value for people."""
+    if isinstance(value, tuple):
+        return " ".join(map(shown, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value in {None, ""} else str(value)
 
 
 # ------------------------------------------------------------------------------------------------------------ the file

@@ -110,7 +110,7 @@ def test_characters_that_the_model_does_not_know(
         (["train", "--units", "many"], "argument --units: 'many' is not a whole number"),
         (["train", "--units", "0"], "argument --units: 0 is not 1 or more"),
         (["train", "--units", "1e3"], "argument --units: '1e3' is not a whole number"),
-        (["train", "--units", "1000000"], "argument --units: 1e+06 is not 100000 or less"),
+        (["train", "--units", "1000000"], "argument --units: 1000000 is not 100000 or less"),
         (["train", "--dropout", "1.5"], "argument --dropout: 1.5 is not 1 or less"),
         (["train", "--lr", "nan"], "argument --lr: nan is not 0 or more"),
         (["train", "--lr", "inf"], "argument --lr: inf is not 1e+09 or less"),

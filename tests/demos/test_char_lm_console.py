@@ -15,7 +15,7 @@ import pytest
 from demos import char_lm
 from demos.lm import training
 from demos.lm.run import signals
-from tests.demos.char_lm_runs import PROGRAM, REPORT, TINY, program, start, train
+from tests.demos.char_lm_runs import PROGRAM, REPORT, TINY, start, train
 from tinygrad_rnn import checkpoint
 
 
@@ -83,24 +83,6 @@ def test_a_terminal_gets_a_bar(text: Path, model: Path) -> None:
     assert max(len(line) for line in re.findall(bar, out)) <= 80
     assert [int(iteration) for iteration, *_ in REPORT.findall(out.replace("\r", "\n"))] == [60, 120]
     assert not re.search(r"^ *100/120", out.replace("\r", "\n"), re.MULTILINE)  # no log lines beside the bar
-
-
-def test_russian_and_consoles_that_lack_characters(tmp_path: Path) -> None:
-    text, model = tmp_path / "text.txt", tmp_path / "model"
-    text.write_text("Всё смешалось в доме — “éé”.\n" * 100, encoding="utf-8")
-    arguments = ["train", "--text", text, "--run", model, *TINY, "--iterations", 3]
-    for encoding in ("cp866", "ascii"):
-        code, out, err = program(*arguments, PYTHONIOENCODING=encoding)
-        assert (code, err) == (0, b"")
-        assert b"?" in out
-    at = ["sample", "--checkpoint", model, "--prompt"]
-    _, out, _ = program(*at, "Всё", "--length", 0, PYTHONIOENCODING="cp866")
-    assert out.decode("cp866").split() == ["Всё"]
-    code, _, err = program(*at, "Всё ж", PYTHONIOENCODING="ascii")
-    assert code == 2
-    assert err.decode("ascii").startswith(
-        r"char_lm.py: the model has learned from a text without '\u0436' (position 4)"
-    )
 
 
 def test_threads_are_set_before_numpy_loads(text: Path, model: Path) -> None:
