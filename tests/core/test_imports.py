@@ -18,7 +18,7 @@ LEVELS = [
     {"tensor", "op", "scope", "contributions", "backward"},  # the core
     {"ops"},
     {"gradcheck", "derivatives", "scan", "nn"},
-    {"optim", "text", "draw", "debug", "checkpoint"},
+    {"optim", "text", "draw", "debug", "checkpoint", "onnx"},
     {"demos"},
 ]
 CORE = ["tensor", "op", "scope", "contributions", "backward"]  # each of these imports only those before it
@@ -26,6 +26,7 @@ EVERYWHERE = {"numpy"} | set(sys.stdlib_module_names)
 OPTIONAL = {  # each in one place
     "draw": {"graphviz"},
     "checkpoint": {"safetensors"},
+    "onnx": {"onnx"},
     "demos": {"graphviz", "matplotlib", "tqdm", "demos"},
 }
 
@@ -97,7 +98,8 @@ def test_importing_the_package_loads_no_optional_library() -> None:
     )
     loaded = {name.split(".")[0] for name in run.stdout.split()}
     assert "numpy" in loaded
-    assert not loaded & {"graphviz", "hypothesis", "matplotlib", "tqdm", "safetensors", "torch", "pytest", "asyncio"}
+    unwanted = {"graphviz", "hypothesis", "matplotlib", "tqdm", "safetensors", "onnx", "torch", "pytest", "asyncio"}
+    assert not loaded & unwanted
 
 
 EACH_ALONE = """
