@@ -38,6 +38,7 @@ class Train:
     layers: int = option(2, "N", "recurrent layers", low=1, high=100, lasting=True)
     units: int = option(128, "N", "units in each layer", low=1, high=100_000, lasting=True)
     dropout: float = option(0.0, "P", "probability that an output of a layer is dropped", low=0, high=1)
+    dtype: str = option("float32", "", "precision of all numbers", choices=("float32", "float64"), lasting=True)
     unroll: bool = option(False, "", "record every operation, instead of running the layers by plans", lasting=True)
 
     steps: int = option(

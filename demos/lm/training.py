@@ -132,7 +132,8 @@ class Trainer:
 
 def new_model(vocabulary: text.Vocabulary, options: Train, rng: np.random.Generator) -> CharLM:
     """A model as ``options`` describe it, with random parameters."""
-    model = CharLM(vocabulary, options.cell, options.layers, options.units, dropout=options.dropout, rng=rng)
+    sizes, dtype = (options.cell, options.layers, options.units), np.dtype(options.dtype)
+    model = CharLM(vocabulary, *sizes, dropout=options.dropout, dtype=dtype, rng=rng)
     model.recurrent.unroll = options.unroll
     return model
 
