@@ -85,10 +85,10 @@ def find(path: str, *, best: bool) -> Path:
 
 def save(trainer: Trainer, path: Path) -> None:
     """Write a checkpoint. Raises CheckpointError if that fails; the file that was there is as it was then."""
-    moments = trainer.optimizer.state_dict()
+    moments, path_of_text = trainer.optimizer.state_dict(), Path(trainer.options.text).absolute()
     header = {
         "iteration": trainer.iteration,
-        "options": recorded(trainer.options),
+        "options": recorded(trainer.options) | {"text": str(path_of_text)},
         "vocabulary": trainer.corpus.vocabulary.characters,
         "text": {"name": trainer.corpus.name, "sha256": trainer.corpus.sha256},
         "optimizer": {name: moments.pop(name) for name in ("step", "lr")},
