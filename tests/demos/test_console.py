@@ -14,7 +14,9 @@ from demos import console
 from tests.demos.char_lm_runs import ROOT
 
 PROGRAMS = sorted(
-    path.name for path in (ROOT / "demos").glob("*.py") if "console.run(main)" in path.read_text(encoding="utf-8")
+    path.relative_to(ROOT / "demos").as_posix()
+    for path in (ROOT / "demos").rglob("*.py")
+    if "console.run(main)" in path.read_text(encoding="utf-8")
 )
 
 

@@ -1,0 +1,60 @@
+"""Adding with ReLU: a plain recurrent network that starts by remembering everything.
+
+    python demos/long_lag/irnn.py
+    python demos/long_lag/irnn.py --full
+
+Le, Jaitly, Hinton 2015 (arXiv:1504.00941), section 4.1: T values in [0, 1], two of which are marked by 1, all others by
+0; the answer is the sum of the two. Their IRNN has ReLU units, the identity as recurrent weights, and biases of 0, so
+that at first it only adds up what comes in. Who always answers 1 has a mean squared error of 1/6; they show the IRNN
+far below it at T = 150. Their input weights start at a standard deviation of 0.001, and it takes gradient descent very
+long to leave that; here it is 0.1, and Adam.
+"""
+
+from __future__ import annotations
+
+from demos import console  # isort: split
+
+import numpy as np
+
+from demos.long_lag import report
+from demos.long_lag.task import Sequences, Task
+
+
+def draw(rng: np.random.Generator, B: int, T: int = 150) -> Sequences:
+    """``B`` sequences of ``T`` steps, and their sums."""
+    every = np.arange(B)
+    inputs = np.zeros((T, B, 2), np.float32)
+    inputs[:, :, 0] = rng.random((T, B))
+    first, second = rng.integers(T, size=B), rng.integers(T - 1, size=B)
+    second += second >= first
+    both = np.stack([first, second])
+    inputs[both, every, 1] = 1
+    return Sequences(inputs, np.full(B, T - 1), every, inputs[both, every, 0].sum(axis=0))
+
+
+def task(T: int) -> Task:
+    """Adding over ``T`` steps."""
+    return Task(
+        name=f"adding values in [0, 1], T = {T}",
+        draw=lambda rng, B: draw(rng, B, T),
+        inputs=2,
+        outputs=1,
+        symbols=False,
+        lag=T,
+        rule="the mean squared error of the last 2,000 is a tenth of 1/6",
+        met=lambda errors: bool(np.square(errors).mean() < 1 / 60),
+        window=2000,
+        blind=1 / 6,
+        units=100,
+        batch=16,
+        rate=0.0003,
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train each cell until it adds, and count."""
+    report.main(__doc__, task, arguments, lags=(150, 200, 300), cells=("IRNN", "RNN"))
+
+
+if __name__ == "__main__":
+    console.run(main)

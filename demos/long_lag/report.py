@@ -1,0 +1,96 @@
+"""The long-lag demos at the console: options, all trials of a task, their table and picture."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from demos import console  # isort: split
+
+from demos.long_lag.task import Task
+from demos.long_lag.trial import CELLS, Trial, trial
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OTHER = "The published count belongs to another cell and another optimizer."
+COLOURS = console.COLOURS | {"IRNN": "#cc79a7", "1997": "#e69f00"}
+
+
+def main(
+    about: str | None,
+    make: Callable[[int], Task],
+    arguments: Sequence[str] | None,
+    *,
+    lags: Sequence[int],
+    cells: Sequence[str] = ("LSTM", "RNN"),
+) -> None:
+    """Run the task that ``make`` makes for a lag, with each cell; the first of ``lags``, or all with --full."""
+    full = f"5 seeds, and lags {', '.join(map(str, lags))}" if len(lags) > 1 else "5 seeds"
+    parser = console.parser(about, plot="the error by sequences", full=full)
+    parser.add_argument("--lag", metavar="N", type=int, help=f"steps to be bridged (default: {lags[0]})")
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=cells, help=f"default: {' '.join(cells)}")
+    parser.add_argument("--forget-bias", metavar="B", type=float, help="of the LSTM, in place of many time scales")
+    options = parser.parse_args(arguments)
+    for lag in [options.lag] if options.lag else lags if options.full else lags[:1]:
+        task = make(lag)
+        found = trials(task, options, 5 if options.full else 1)
+        print(f"{task.name}\nlearned when {task.rule}")
+        measure = "MSE" if task.outputs == 1 else "mean error"
+        console.table(["", "parameters", "sequences", "seconds", measure, "learned"], rows(task, found))
+        if task.count:
+            print(f"{OTHER}\n")
+        if options.plot:
+            console.save(picture(task, found), options.plot)
+
+
+def trials(task: Task, options: argparse.Namespace, seeds: int) -> dict[str, list[Trial]]:
+    """``seeds`` trials of each cell. The first cell goes on until it has learned, the others get as many sequences."""
+    found: dict[str, list[Trial]] = {cell: [] for cell in options.cells}
+    for seed in range(options.seed, options.seed + seeds):
+        limit = task.limit
+        for cell, done in found.items():
+            done.append(trial(task, cell, seed, limit=limit, forget_bias=options.forget_bias))
+            limit = found[options.cells[0]][-1].sequences
+    return found
+
+
+def rows(task: Task, found: dict[str, list[Trial]]) -> Iterator[list[str]]:
+    """A line for each cell, one for answers that know nothing, and one for what has been published."""
+    for cell, done in found.items():
+        yield [
+            f"{label(cell)}, {task.units} units",
+            f"{done[0].parameters:,}",
+            span((t.sequences for t in done), ",d"),
+            span((t.seconds for t in done), ".1f"),
+            f"{sum(t.error for t in done) / len(done):.4f}",
+            f"{sum(t.met for t in done)} of {len(done)}",
+        ]
+    yield ["knowing nothing", "", "", "", f"{task.blind:.4f}", ""]
+    if task.count:
+        yield ["published in 1997", f"{task.weights:,}", f"{task.count:,}", "", "", ""]
+
+
+def label(cell: str) -> str:
+    """What a cell is called."""
+    return "LSTM of 1997" if cell == "1997" else cell
+
+
+def span(values: Iterable[float], form: str) -> str:
+    """The least and the largest value."""
+    ends = sorted(values)
+    return "-".join(dict.fromkeys(f"{end:{form}}" for end in (ends[0], ends[-1])))
+
+
+def picture(task: Task, found: dict[str, list[Trial]]) -> Figure:
+    """The error of the latest sequences by the number of sequences learned from."""
+    measure = "mean squared error" if task.outputs == 1 else "mean error"
+    figure, axes = console.figure(f"{task.name[0].upper()}{task.name[1:]}", "sequences learned from", measure)
+    for cell, done in found.items():
+        for k, one in enumerate(done):
+            axes.plot(*zip(*one.curve, strict=True), color=COLOURS[cell], label="" if k else label(cell))
+    axes.axhline(task.blind, color=COLOURS["other"], lw=0.8, ls="--", label="knowing nothing")
+    axes.set_yscale("log")
+    axes.legend(frameon=False)
+    return figure

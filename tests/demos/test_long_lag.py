@@ -1,0 +1,103 @@
+"""Each long-lag demo as it runs by default, at the published size but for copying: the published criterion is met."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from demos.long_lag import (
+    adding,
+    copying,
+    irnn,
+    multiplication,
+    noise_free,
+    reber,
+    report,
+    temporal_order,
+    two_sequences,
+    very_long_lag,
+)
+from demos.long_lag.task import Task
+from demos.long_lag.trial import Network, trial
+from tinygrad_rnn.tensor import Array
+
+
+def rows(out: str) -> dict[str, list[str]]:
+    """The lines of the table by their names: parameters, sequences, seconds, error, learned."""
+    cells = [line.replace(" of ", "/").split() for line in out.splitlines()[3:]]
+    return {line[0].rstrip(","): line[3:] for line in cells if "units" in line}
+
+
+@pytest.mark.parametrize(
+    ("demo", "blind"),
+    [
+        (multiplication, 0.0592),
+        (temporal_order, 0.75),
+        (very_long_lag, 0.5),
+        (two_sequences, 0.5),
+        (noise_free, 0.5),
+        (copying, 0.875),
+    ],
+)
+def test_the_lstm_learns_and_the_rnn_knows_nothing(
+    demo: ModuleType, blind: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo.main([])
+    out = capsys.readouterr().out
+    lstm, rnn = rows(out)["LSTM"], rows(out)["RNN"]
+    assert lstm[-1] == "1/1"
+    assert rnn[-1] == "0/1"
+    assert lstm[1] == rnn[1]  # sequences
+    assert f"{blind:.4f}" in out
+    assert float(rnn[-2]) > 0.95 * blind
+    assert (report.OTHER in out) == (demo is not copying)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_adding_also_by_the_cell_of_1997(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    adding.main(["--plot", str(tmp_path / "adding.png")])
+    found = rows(capsys.readouterr().out)
+    assert [line[-1] for line in found.values()][:2] == ["1/1", "0/1"]
+    assert float(found["RNN"][-2]) == pytest.approx(adding.task(100).blind, rel=0.1)  # the variance of the answer
+    assert float(found["LSTM/1997"][-2]) < 0.01
+    assert (tmp_path / "adding.png").stat().st_size > 10_000
+
+
+def test_the_irnn_adds_and_the_tanh_rnn_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    irnn.main([])
+    found = rows(capsys.readouterr().out)
+    assert float(found["IRNN"][-2]) < 1 / 60
+    assert float(found["RNN"][-2]) > 0.95 / 6
+
+
+def test_every_legal_successor_in_all_strings(capsys: pytest.CaptureFixture[str]) -> None:
+    reber.main([])
+    found = rows(capsys.readouterr().out)
+    assert found["LSTM"][-2:] == ["0.0000", "1/1"]
+    assert float(found["RNN"][-2]) > 0.1  # of the strings, not all of whose successors are ahead
+
+
+def test_how_the_gates_of_the_lstm_start() -> None:
+    task = replace(two_sequences.task(100), units=500)
+    i, f, _, _ = np.split(started(task, None), 4)
+    np.testing.assert_allclose(i, -f)
+    assert (np.exp(f).min(), np.exp(f).mean(), np.exp(f).max()) == pytest.approx((1, 50, 99), abs=3)
+    np.testing.assert_array_equal(np.split(started(task, -2.0), 4)[1], -2)
+
+
+def started(task: Task, forget_bias: float | None) -> Array:
+    """The biases [4 H] of a new LSTM."""
+    lstm = Network(task, "LSTM", np.random.default_rng(0), forget_bias).recurrent
+    return np.asarray(lstm.bias_ih_l0.data + lstm.bias_hh_l0.data)
+
+
+def test_an_exam_counts_instead_of_the_training_sequences() -> None:
+    task = replace(two_sequences.task(20), met=lambda errors: False)
+    one = trial(task, "RNN", 0, limit=512)
+    assert (one.sequences, one.met) == (512, False)
+    assert [count for count, _ in one.curve] == [256, 512]
+    assert one.parameters == 8 * (1 + 8 + 2) + 2 * (8 + 1)
