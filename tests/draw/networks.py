@@ -3,12 +3,15 @@
 `python -m tests.draw.networks`, run from the root of the repository, writes the golden files anew.
 """
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from tests.draw.cells import CELLS
 from tinygrad_rnn import Tensor, cross_entropy, linear, sigmoid, stack, tanh
 from tinygrad_rnn.draw import draw
+from tinygrad_rnn.draw.project import Level
 from tinygrad_rnn.scope import scope
 
 
@@ -45,7 +48,11 @@ def lstm(T: int, *, reverse: bool = False) -> Tensor:
 
 def pictures() -> dict[str, str]:
     """The golden files: their names and what they hold."""
-    return {"doubled.dot": draw(doubled()).source, "lstm.dot": draw(lstm(3)).source}
+    found = {"doubled.dot": draw(doubled()).source, "lstm.dot": draw(lstm(3)).source}
+    levels: tuple[Level, ...] = ("op", "cell", "layer")
+    for name, level, T in product(("RNN", "LSTM", "GRU"), levels, (1, 2, 5)):
+        found[f"{name.lower()}_{level}_{T}.dot"] = draw(CELLS[name](T), level=level).source
+    return found
 
 
 if __name__ == "__main__":

@@ -63,6 +63,15 @@ class Shelf:
         return self.x - self.width / 2 - left, self.x + self.width / 2 + right
 
 
+def hurdles(s: Shelf) -> list[tuple[float, float]]:
+    """From where to where no line should pass: an item with its chips; of a bar, only these."""
+    left, right = s.reach
+    if not s.bar:
+        return [(left, right)]
+    ends = s.x - s.width / 2, s.x + s.width / 2
+    return [(a, b) for a, b in ((left, ends[0]), (ends[1], right)) if a < b]
+
+
 @dataclass
 class Gap:
     """The rows of one gap from the bottom up; channel k is below row k, the last one above all."""
@@ -226,7 +235,8 @@ class Board:
                     count = gap.tracks.get(r, 0)
                     y += CHANNEL * 0.6 + TRACK * count if count else ROW
                 if r < len(gap.rows):
-                    height = max(s.block.height for s in gap.rows[r])
+                    blocks = [s.block for s in gap.rows[r]]
+                    height = max(h for b in blocks for h in (b.height, *(c[1] for c in (b.under, b.over) if c)))
                     for s in gap.rows[r]:
                         s.y = y + height / 2
                     y += height

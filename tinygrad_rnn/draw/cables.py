@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from tinygrad_rnn.draw.board import AISLE, Board, Cable, Place, Shelf
+from tinygrad_rnn.draw.board import AISLE, Board, Cable, Place, Shelf, hurdles
 from tinygrad_rnn.draw.channel import STRAIGHT, Net, tracks
 from tinygrad_rnn.draw.scene import Point
 from tinygrad_rnn.draw.tile import CHANNEL, TRACK, Route, tidy
@@ -78,21 +78,32 @@ class Cables:
             return [] if out == into else [Turn(target.lane, channel, source, a, b)]
         low, high = self.low(cable), self.high(cable)
         top = board.shelf[target.item].row if target.item >= 0 else len(board.gaps[high].rows)
-        start, end = self.start_x(cable), self.end_x(cable)
         bottom = board.shelf[source.item].row + 1 if source.item >= 0 else 0
+        start, end = self.start_x(cable), self.end_x(cable)
         if low == high:
-            x = self.free_x(board.gaps[high].rows[bottom:top], target.column, start, end)
-            turns = [Turn(high, bottom, (source, start), start, x)] if bottom < top else []
-            return [*turns, Turn(high, top, (source, x), x if turns else start, end)]
+            return self.through(cable, low, (bottom, top), (start, end), wish=start)
         aisle = self.aisle_x(self.passage(cable), source)
-        return [Turn(low, bottom, (source, start), start, aisle), Turn(high, top, (source, start), aisle, end)]
+        found = self.through(cable, low, (bottom, len(board.gaps[low].rows)), (start, aisle), wish=aisle)
+        for gap in range(low + 1, high):
+            found += self.through(cable, gap, (0, len(board.gaps[gap].rows)), (aisle, aisle), wish=aisle)
+        return found + self.through(cable, high, (0, top), (aisle, end), wish=aisle)
 
-    def free_x(self, rows: Sequence[Sequence[Shelf]], column: int, start: float, end: float) -> float:
-        """Where a line from ``start`` to ``end`` passes rows: where it starts, ends, or beside the items in the way."""
-        taken = [s.reach for row in rows for s in row if not s.bar and s.column in {None, column}]
-        beside = [x for left, right in taken for x in (left - ASIDE, right + ASIDE)]
-        free = [x for x in (start, end, *beside) if not any(left < x < right for left, right in taken)]
-        return min(free, key=lambda x: abs(x - start) + abs(x - end), default=start)
+    def through(
+        self, cable: Cable, gap: int, rows: tuple[int, int], x: tuple[float, float], *, wish: float
+    ) -> list[Turn]:
+        """The turns of a line in one gap, where it passes ``rows`` from one x to another, best at ``wish``."""
+        (first, last), (start, end) = rows, x
+        if first >= last:
+            return [Turn(gap, last, (cable.source, start), start, end)]
+        passed = [s for row in self.board.gaps[gap].rows[first:last] for s in row]
+        taken = [part for s in passed if s.column in {None, cable.target.column} for part in hurdles(s)]
+        if any(left < wish < right for left, right in taken):  # nor right above a line that goes up from a bar
+            taken += ((end - ASIDE, end + ASIDE) for s in passed if s.bar for end in s.ends)
+        beside = [edge for left, right in taken for edge in (left - ASIDE, right + ASIDE)]
+        free = [x for x in (wish, start, end, *beside) if not any(left < x < right for left, right in taken)]
+        middle = min(free, key=lambda x: abs(x - start) + abs(x - end), default=wish)
+        before = Turn(gap, first, (cable.source, start), start, middle)
+        return [before, Turn(gap, last, (cable.source, middle), middle, end)]
 
     def low(self, cable: Cable) -> int:
         """The gap in which a line that goes up starts."""

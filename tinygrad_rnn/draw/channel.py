@@ -73,6 +73,16 @@ def share(group: Sequence[int], nets: Sequence[Net], found: list[int | None]) ->
     return len(taken)
 
 
+def tangled(nets: Sequence[Net], found: Sequence[int | None]) -> list[int]:
+    """The nets that lie on another one, because each of the two would have to have the nearer track.
+
+    >>> tangled([Net((0,), (20,)), Net((20,), (0,))], [0, 1])
+    [1]
+    """
+    placed = [(k, net, track) for k, (net, track) in enumerate(zip(nets, found, strict=True)) if track is not None]
+    return [j for j, one, a in placed for k, two, b in placed if j != k and a >= b and opposite(one.near, two.far)]
+
+
 def opposite(near: Sequence[float], far: Sequence[float]) -> bool:
     """Whether an end on one side is opposite one on the other side."""
     return any(abs(x - y) < NEAR for x in near for y in far)

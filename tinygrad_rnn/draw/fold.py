@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.draw.graph import Graph, Leaf
-from tinygrad_rnn.draw.lanes import Lane, Lanes, Time
+from tinygrad_rnn.draw.lanes import Lanes, Time
 
 FIRST, LAST = 3, 2  # steps that stay, where others are folded
 MOST_NAMED = 3  # of steps that differ
@@ -61,32 +61,48 @@ Steps = Mapping[tuple[int, Time], Sequence[int]]  # the operations of a lane (it
 
 def differing(graph: Graph, lanes: Lanes, steps: Steps, lane: int, times: Sequence[Time]) -> list[Time]:
     """Those of a lane's steps that have not recorded the same as most of them."""
-    place = {i: (lanes.lane[i], time, k) for (_, time), step in steps.items() for k, i in enumerate(step)}
-    groups: dict[tuple[Any, ...], list[Time]] = {}
+    groups: dict[tuple[Recorded, ...], list[Time]] = {}
     for time in times:
-        groups.setdefault(form(graph, steps[lane, time], time, place), []).append(time)
-    most = max(groups.values(), key=len)
-    return sorted(time for group in groups.values() if group is not most for time in group)
+        form = tuple(said(graph, lanes, i, {s: k for k, s in enumerate(steps[lane, time])}) for i in steps[lane, time])
+        groups.setdefault(form, []).append(time)
+    most = max(groups, key=lambda form: len(groups[form]))
+    return sorted(time for form, found in groups.items() if not alike(form, most) for time in found)
 
 
-def form(graph: Graph, step: Sequence[int], time: Time, place: Mapping[int, tuple[Lane, Time, int]]) -> tuple[Any, ...]:
-    """What a step has recorded, said so that equal steps at different times say the same."""
-    found: list[Any] = []
-    for i in step:
-        node = graph.nodes[i]
-        if isinstance(node, Leaf):
-            continue
-        static = tuple((key, at_time(value, time[-1])) for key, value in node.params.items())
-        inputs: list[Any] = []
-        for s in node.inputs:
-            if s in place:
-                lane, when, k = place[s]
-                inputs.append((lane, when != time, k))
-            else:
-                other = graph.nodes[s]
-                inputs.append((other.kind, other.shape) if isinstance(other, Leaf) else s)
-        found.append((node.op, node.shape, node.dtype, repr(static), tuple(inputs)))
-    return tuple(found)
+class Recorded(NamedTuple):
+    """An operation of a step, said so that equal ones at different times say the same."""
+
+    what: tuple[Any, ...]
+    inputs: tuple[tuple[str, Any], ...]
+
+
+def said(graph: Graph, lanes: Lanes, i: int, step: Mapping[int, int]) -> Recorded:
+    """What the operation at position ``i`` says; ``step`` numbers those of its step."""
+    op, time = graph.nodes[i], lanes.time[i]
+    inputs: list[tuple[str, Any]] = []
+    for s in graph.inputs(i):
+        node = graph.nodes[s]
+        if s in step:
+            inputs.append(("same step", step[s]))
+        elif isinstance(node, Leaf):
+            inputs.append((node.kind, node.shape))
+        elif s in lanes.time:
+            inputs.append(("state", node.shape) if lanes.time[s] != time else ("below", lanes.lane[s]))
+        else:
+            inputs.append(("no step", s))
+    static = tuple((key, at_time(value, time[-1])) for key, value in getattr(op, "params", {}).items())
+    return Recorded((getattr(op, "op", ""), op.shape, op.dtype, repr(static)), tuple(inputs))
+
+
+def alike(form: Sequence[Recorded], other: Sequence[Recorded]) -> bool:
+    """Whether two steps recorded the same; where one has a state of the step before, the first has an input."""
+    same = {("input", "state"), ("state", "input"), ("parameter", "state"), ("state", "parameter")}
+    return len(form) == len(other) and all(
+        a.what == b.what
+        and len(a.inputs) == len(b.inputs)
+        and all(x == y or ((x[0], y[0]) in same and x[1] == y[1]) for x, y in zip(a.inputs, b.inputs, strict=True))
+        for a, b in zip(form, other, strict=True)
+    )
 
 
 def at_time(value: Any, t: int) -> Any:

@@ -346,7 +346,7 @@ class Setting:
         elif turns == "VH":
             corners = [(a.x, a.top if up else a.bottom), (a.x, b.y), (b.left, b.y)]
         else:
-            middle = a.right + COLUMN * 0.45 if a.width == 0 else b.left - COLUMN * 0.45
+            middle = (0.0 if a.width == 0 else min(c.left for c in self.boxes.values() if c.x == b.x) - COLUMN) + 11.0
             corners = [(a.right, a.y), (middle, a.y), (middle, b.y), (b.left, b.y)]
         return tidy(corners)
 

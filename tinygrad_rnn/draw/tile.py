@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from tinygrad_rnn.draw.channel import Net, tracks
+from tinygrad_rnn.draw.channel import Net, tangled, tracks
 from tinygrad_rnn.draw.scene import Box, Point
 
 Route: TypeAlias = tuple[Point, ...]
@@ -23,6 +23,7 @@ CHANNEL = 26.0  # the width of a channel with one track: an arrow's head and two
 BESIDE = 12.0  # between two blocks of a column
 THIN = 9.0  # between a block and a line that passes it
 ENTRY = 38.0  # between two states that come in: what stands before the first step has room
+KNOTS, LOOSE = 3, 4.0  # how often lines that lie on each other are moved apart, and how far
 ORDERINGS, SWEEPS = 12, 48  # of all columns, to and fro
 STIFF = 8.0  # how much more a bend of a long line keeps its height than a block
 
@@ -164,7 +165,13 @@ class Layout:
         for v in self.vertices:
             v.y -= round(low)
         height = max((v.y + v.above for v in self.vertices), default=0.0)
-        return Drawn(self, height).tile
+        drawn = Drawn(self, height)
+        for _ in range(KNOTS):
+            if drawn.knots:
+                for v in drawn.knots:
+                    v.y += LOOSE
+                drawn = Drawn(self, height)
+        return drawn.tile
 
     def straighten(self) -> None:
         """Bring the bends of each long line to one height, if there is one that is free in all columns."""
@@ -258,6 +265,7 @@ class Drawn:
         self.nets: list[dict[Hashable, Net]] = [{} for _ in range(layout.last)]
         self.collect_nets()
         self.track: list[dict[Hashable, int | None]] = []
+        self.knots: list[Vertex] = []  # bends of lines that lie on others
         self.left: list[float] = []  # of each channel
         self.x: list[float] = []  # of the middle of each column
         self.stretch()
@@ -308,7 +316,11 @@ class Drawn:
             self.x.append(x + width)
             x += 2 * width
             if column < self.layout.last:
-                found, count = tracks(list(self.nets[column].values()))
+                nets = list(self.nets[column].values())
+                found, count = tracks(nets)
+                keys = list(self.nets[column])
+                self.knots += (v for k in tangled(nets, found) for v in self.layout.rows[column]
+                               if id(v) == keys[k] and v.number < 0 and column > 0)  # fmt: skip
                 self.track.append(dict(zip(self.nets[column], found, strict=True)))
                 self.left.append(x)
                 outer = column == 0 or column == self.layout.last - 1

@@ -12,7 +12,7 @@ from tinygrad_rnn.draw.project import Item, Projection
 from tinygrad_rnn.draw.scene import Box, Frame, FrameKind, Line, LineKind, Mark, Scene
 from tinygrad_rnn.draw.steps import Key, Tiles
 from tinygrad_rnn.draw.style import text_width
-from tinygrad_rnn.draw.tile import LEAD, Route
+from tinygrad_rnn.draw.tile import LEAD, Route, tidy
 from tinygrad_rnn.draw.wording import Wording, span
 from tinygrad_rnn.op import describe
 
@@ -237,7 +237,7 @@ class Tiled:
             edge = board.x[key[1]] + board.column_width[key[1]] + START if turned else board.x[key[1]] - START
             self.mark(start, Box(edge + block.width / 2 * (1 if turned else -1), y, block.width, block.height))
             for (item, slot), route in zip(found, routes, strict=True):
-                self.join(number, item, slot, ((edge, route[0][1]), *route))
+                self.join(number, item, slot, tidy([(edge, route[0][1]), *route]))
 
     def put_loop(self, item: Item) -> None:
         """The line from a layer to itself."""

@@ -12,6 +12,7 @@ from tinygrad_rnn.draw.project import Item, Projection
 from tinygrad_rnn.draw.style import block_size, family, label, place, sign, tooltip
 from tinygrad_rnn.draw.templates import of_operations
 from tinygrad_rnn.draw.tile import Block
+from tinygrad_rnn.draw.words import counted
 
 Note: TypeAlias = Callable[[Sequence[int]], tuple[str, ...]]  # lines below the label of a mark for these positions
 MOST_SIGNS = 3  # of operations in one mark, before they are only counted
@@ -76,9 +77,9 @@ class Wording:
         if not operations:
             names = dict.fromkeys(node.name for node in nodes)
             what = next(iter(names)) if len(names) == 1 else ""
-            return Words((what or f"{len(nodes)} inputs",), "input", f"{len(nodes)} inputs")
+            return Words((what or counted(len(nodes), "input"),), "input", counted(len(nodes), "input"))
         signs = [sign(node) for node in operations]
-        count = f"{len(operations)} operations"
+        count = counted(len(operations), "operation")
         what = ", ".join(signs) if len(signs) <= MOST_SIGNS else count
         if item.where.column is None:
             name = str(item.scope[-1]) if item.scope else ""
@@ -96,7 +97,7 @@ class Wording:
             return Words(
                 (
                     span(times),
-                    f"{len(times)} steps",
+                    counted(len(times), "step"),
                     *difference(differing(self.graph, made.lanes, made.steps, item.where.lane, times)),
                 ),
                 "fold",
