@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.tensor import Tensor, closest
@@ -16,8 +16,8 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     """``module(*args, **kwargs)`` with other tensors in the place of its parameters, by their names.
 
     So a module becomes a function that can be differentiated by its parameters, to any order; those that are not given
-    stay as they are. The module itself is left alone: what is called is a copy, which shares everything else with it,
-    its random generators too.
+    stay as they are. Its own are back in their places afterwards, whatever happens; two threads can't do this with one
+    module at once.
 
     >>> import numpy as np
     >>> from tinygrad_rnn import grad, nn
@@ -37,19 +37,29 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
         if tensor.shape != own[name].shape:
             raise ValueError(f"functional_call: {name!r} has shape {own[name].shape}, but was given {tensor.shape}")
         tensor.name = tensor.name or own[name].name
-    return copied(module, new)(*args, **kwargs)
+    with exchanged({id(m): m for m in below(module)}.values(), new):
+        return module(*args, **kwargs)
 
 
-def copied(x: Any, tensors: dict[int, Any]) -> Any:
-    """``x``, an attribute of a module or a module, with what ``tensors`` has by identity in place of what it holds."""
-    from tinygrad_rnn.nn import Module
+@contextmanager
+def exchanged(modules: Iterable[Module], new: Mapping[int, Tensor]) -> Iterator[None]:
+    """Let ``modules`` hold ``new`` tensors for a while, in place of those of these ids.
 
-    if id(x) in tensors:
-        return tensors[id(x)]
-    if isinstance(x, Module):
-        tensors[id(x)] = new = copy.copy(x)
-        vars(new).update({name: copied(value, tensors) for name, value in vars(x).items()})
-        return new
-    if isinstance(x, (tuple, list)):
-        return type(x)(copied(part, tensors) for part in x)
-    return dict(x) if isinstance(x, dict) else x
+    Dictionaries that they hold are copies meanwhile, so that nothing of the new tensors stays in a layer's memory.
+    """
+    before = [(vars(m), dict(vars(m))) for m in modules]
+    try:
+        for attributes, values in before:
+            for name, value in values.items():
+                attributes[name] = dict(value) if type(value) is dict else new.get(id(value), value)
+        yield
+    finally:
+        for attributes, values in before:
+            attributes.update(values)
+
+
+def below(module: Module) -> Iterator[Module]:
+    """``module`` and all modules in it."""
+    yield module
+    for _, child in module.children():
+        yield from below(child)

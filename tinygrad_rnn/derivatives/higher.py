@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.derivatives.point import Point, Tree, pulled
+from tinygrad_rnn.derivatives.point import Point, Tree, cut, pulled
 from tinygrad_rnn.derivatives.reverse import grad, named
 from tinygrad_rnn.derivatives.tree import rebuilt
 from tinygrad_rnn.gradcheck import Function, name_of
@@ -49,8 +49,9 @@ def jvp(fun: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> tup
     at.own.update(map(id, us))
     products = at.pull(us, record=True)
     record = thread.recorder.enabled and (at.open or any(v.requires_grad for v in vs))
-    found = at.released(pulled(products, vs, us, record=record))
-    return at.released(at.out), rebuilt(at.out, iter(found))
+    with cut(at.variables):
+        found = pulled(products, vs, us, record=record)
+    return at.released(at.out), rebuilt(at.out, iter(at.released(found)))
 
 
 def hvp(fun: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> tuple[Any, ...]:

@@ -126,6 +126,19 @@ def recording() -> Iterator[None]:
         recorder.enabled = before
 
 
+@contextmanager
+def cut(tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Let ``tensors`` be leaves for a while: independent of each other, and with nothing behind them to be searched."""
+    made = [x._made for x in tensors]  # noqa: SLF001  a node is plain data
+    for x in tensors:
+        x._made = None  # noqa: SLF001
+    try:
+        yield
+    finally:
+        for x, node in zip(tensors, made, strict=True):
+            x._made = node  # noqa: SLF001
+
+
 def pulled(
     outputs: Sequence[Tensor],
     seeds: Sequence[Tensor | None],
@@ -134,10 +147,11 @@ def pulled(
     record: bool,
     free: bool = False,
 ) -> list[Tensor]:
-    """Σ (d output / d w)ᵀ seed for each w of ``wrt``: zeros where no output depends on w."""
+    """Σ (∂ output / ∂ w)ᵀ seed for each w of ``wrt``, the others being constant: zeros where no output depends on w."""
     pairs = [(o, s) for o, s in zip(outputs, seeds, strict=True) if s is not None and o.requires_grad]
     roots = [s if record else s.data for _, s in pairs]
-    found = walk([o for o, _ in pairs], roots, wrt, record=record, free=free)
+    with cut(wrt):
+        found = walk([o for o, _ in pairs], roots, wrt, record=record, free=free)
     totals = {id(x): total for x, total, _ in found}
     return [cotangent(totals.get(id(w)), w) for w in wrt]
 

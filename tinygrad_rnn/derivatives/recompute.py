@@ -92,7 +92,9 @@ def as_one_node(body: Body, inputs: Sequence[Tensor], generators: Sequence[np.ra
         return result
     reads = sorted(outside(live, set(map(id, xs)), start), key=by_time)
     forms = [(x.shape, x.dtype) for x in live]
-    call = Call(body, len(xs), reads, generators, states, thread.recorder.scope, forms, joined(live))
+    call = Call(
+        body, [x.requires_grad for x in xs], reads, generators, states, thread.recorder.scope, forms, joined(live)
+    )
     out = iter(call.split(recomputed(*inputs, *reads, call=call)))
     return rebuilt(result, iter([next(out) if wanted(x) else x for x in parts]))
 
@@ -101,12 +103,13 @@ def as_one_node(body: Body, inputs: Sequence[Tensor], generators: Sequence[np.ra
 class Call:
     """What it takes to make a call again: ``body`` and the world as it was.
 
-    ``reads`` are the Tensors from outside that it read, besides its ``count`` arguments; ``states`` those of its
-    ``generators``; ``forms`` the shapes and dtypes of its results and ``value`` their elements, one after the other.
+    ``asked`` says which of its arguments required grad; ``reads`` are the Tensors from outside that it read besides
+    them; ``states`` those of its ``generators``; ``forms`` the shapes and dtypes of its results and ``value`` their
+    elements, one after the other.
     """
 
     body: Body
-    count: int
+    asked: Sequence[bool]
     reads: Sequence[Tensor]
     generators: Sequence[np.random.Generator]
     states: Sequence[Any]
@@ -124,8 +127,7 @@ class Call:
         finally:
             recorder.scope = before
         self.check(live)
-        with cut(self.reads):
-            return pulled(live, self.split(g), [*xs, *self.reads], record=record, free=not record)
+        return pulled(live, self.split(g), [*xs, *self.reads], record=record, free=not record)
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """The results, or their cotangents, from their elements one after the other."""
@@ -155,8 +157,8 @@ class Call:
 def recomputed_rule(g: Any, out: Any, *inputs: Any, call: Call) -> Sequence[Any]:
     """The call made again and differentiated; where that is to be recorded, as one node again."""
     if type(out) is Tensor:
-        return as_one_node(partial(call.pull, record=True), [g, *inputs[: call.count]])  # type: ignore[no-any-return]
-    xs = [Tensor(x, requires_grad=True) for x in inputs[: call.count]]
+        return as_one_node(partial(call.pull, record=True), [g, *inputs[: len(call.asked)]])  # type: ignore[no-any-return]
+    xs = [Tensor(x, asked) for x, asked in zip(inputs, call.asked, strict=False)]
     return [x.data for x in call.pull(Tensor(g), *xs, record=False)]
 
 
@@ -181,19 +183,6 @@ def leaf(x: Tensor) -> Tensor:
     new = x.detach()
     new.requires_grad, new.name = x.requires_grad, x.name
     return new
-
-
-@contextmanager
-def cut(tensors: Sequence[Tensor]) -> Iterator[None]:
-    """Let ``tensors`` be leaves for a while: how they depend on each other is the business of the graph around."""
-    made = [x._made for x in tensors]  # noqa: SLF001  see there
-    for x in tensors:
-        x._made = None  # noqa: SLF001
-    try:
-        yield
-    finally:
-        for x, node in zip(tensors, made, strict=True):
-            x._made = node  # noqa: SLF001
 
 
 @contextmanager
