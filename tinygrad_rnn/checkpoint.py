@@ -64,16 +64,7 @@ def load(path: StrPath) -> tuple[dict[str, Array], dict[str, Any]]:
     Raises CheckpointError if there is no such file, or it can't be read, is not a whole safetensors file, has no
     header, or does not hold what was written.
     """
-    safetensors = library()
-    try:
-        Path(path).open("rb").close()  # Python's errors say more than those of the library
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
-    except OSError as error:
-        raise CheckpointError(path, f"can't be read: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, AttributeError, TypeError, ValueError) as error:  # the latter for odd dtypes
-        raise CheckpointError(path, f"not a whole safetensors file: {error}") from error
+    arrays, metadata = contents(path)
     if ENTRY not in metadata:
         raise CheckpointError(path, f"a safetensors file without the header of a checkpoint ({ENTRY!r})")
     try:
@@ -84,6 +75,25 @@ def load(path: StrPath) -> tuple[dict[str, Array], dict[str, Any]]:
     if digest(arrays, header) != expected:
         raise CheckpointError(path, "damaged: its checksum is not that of its contents")
     return arrays, header
+
+
+def contents(path: StrPath) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays, by name, and the metadata of any safetensors file, whoever wrote it.
+
+    Raises CheckpointError if there is no such file, or it can't be read, is not a whole safetensors file, or has a
+    dtype that NumPy hasn't.
+    """
+    safetensors = library()
+    try:
+        Path(path).open("rb").close()  # Python's errors say more than those of the library
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+    except OSError as error:
+        raise CheckpointError(path, f"can't be read: {error.strerror or error}") from error
+    except (safetensors.SafetensorError, AttributeError, TypeError, ValueError) as error:  # the latter for odd dtypes
+        raise CheckpointError(path, f"not a whole safetensors file: {error}") from error
+    return arrays, metadata
 
 
 def check_writable(path: StrPath) -> None:
