@@ -91,7 +91,7 @@ def trial(task: Task, cell: str, seed: int, *, limit: int, forget_bias: float | 
     latest: deque[float] = deque(maxlen=task.window)
     curve: list[tuple[int, float]] = []
     met, count, started = False, 0, time.perf_counter()
-    for _ in console.progress(range(limit // task.batch), f"{task.name}, {cell}"):
+    for _ in console.progress(range(limit // task.batch), f"{task.name}, {cell}, at most"):
         errors = learn(model, task.draw(rng, task.batch), early if count < task.alone else late)
         before, count = count, count + task.batch
         if task.exam is None:

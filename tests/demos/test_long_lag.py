@@ -96,8 +96,14 @@ def started(task: Task, forget_bias: float | None) -> Array:
 
 
 def test_an_exam_counts_instead_of_the_training_sequences() -> None:
-    task = replace(two_sequences.task(20), met=lambda errors: False)
-    one = trial(task, "RNN", 0, limit=512)
+    seen: list[Array] = []
+
+    def met(errors: Array) -> bool:
+        seen.append(errors)
+        return False
+
+    one = trial(replace(two_sequences.task(20), met=met), "RNN", 0, limit=512)
     assert (one.sequences, one.met) == (512, False)
     assert [count for count, _ in one.curve] == [256, 512]
     assert one.parameters == 8 * (1 + 8 + 2) + 2 * (8 + 1)
+    assert [bool((errors == seen[0]).all()) for errors in seen] == [True] * 8 + [False]  # held every 256 sequences

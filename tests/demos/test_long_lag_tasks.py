@@ -198,3 +198,5 @@ def test_errors_are_the_largest_over_answers_and_outputs() -> None:
     np.testing.assert_array_equal(judged(logits, classes._replace(legal=legal)), [0, 0])
     legal[1] = [True, False, False]
     np.testing.assert_array_equal(judged(logits, classes._replace(legal=legal)), [1, 0])
+    level = np.zeros((3, 3))  # nothing is ahead
+    np.testing.assert_array_equal(judged(level, classes._replace(legal=legal)), [1, 1])
