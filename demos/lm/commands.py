@@ -49,12 +49,12 @@ def evaluate(given: Mapping[str, Any]) -> int:
     else:
         parts = learned(file, trained).parts
         parts["training"] = parts.pop("training")  # the long one comes last
-    say("text", Path(options.text or trained.text).name)
+    unit = "byte" if trained.bytes else "character"
+    say("text", f"{Path(options.text or trained.text).name}, scored per {unit}")
     for name, ids in parts.items():
         windows = text.evaluation_batches(ids, steps=trained.steps, batch_size=trained.batch_size)
         total = score(model, console.progress(list(windows), name))
-        unit = "byte" if trained.bytes else "character"
-        say(name, f"{in_words(total.nats, unit)}, {total.characters:,} {unit}s scored")
+        say(name, f"{in_words(total.nats)}, {total.characters:,} {unit}s")
     return 0
 
 

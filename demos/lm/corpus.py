@@ -21,7 +21,6 @@ from functools import cached_property
 from pathlib import Path
 
 from demos.lm.options import Train
-from demos.lm.settings import OptionError
 from tinygrad_rnn import text
 from tinygrad_rnn.text.vocabulary import Ids
 
@@ -54,13 +53,7 @@ class Corpus:
 
 
 def read_corpus(options: Train) -> Corpus:
-    """The text that ``options`` name.
-
-    Raises OptionError for shares that are no three percentages, and TextError for what ``text.read_text`` refuses.
-    """
-    if len(options.split) != 3 or abs(sum(options.split) - 100) > 1e-6:
-        shares = " ".join(f"{share:g}" for share in options.split)
-        raise OptionError(f"split: three percentages that sum to 100 are needed, not {shares}")
+    """The text that ``options`` name. Raises TextError for what ``text.read_text`` refuses."""
     characters = read(options.text, options.encoding, options.bytes)
     vocabulary = text.Vocabulary.from_text(characters)
     training, validation, test = (share / 100 for share in options.split)
@@ -70,8 +63,6 @@ def read_corpus(options: Train) -> Corpus:
 
 def read(path: str, encoding: str, as_bytes: bool) -> str:
     """The characters in a file, or its bytes as characters."""
-    if encoding == "bytes":
-        raise OptionError("encoding: a model of bytes is asked for by --bytes")
     return text.read_text(path, "bytes" if as_bytes else encoding)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demos.lm.model import CELLS
-from demos.lm.settings import option
+from demos.lm.settings import OptionError, option
 
 WAR_AND_PEACE = Path(__file__).parents[1] / "data" / "war_and_peace.txt"
 RUN = "runs/char_lm"
@@ -14,6 +14,7 @@ RUN = "runs/char_lm"
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("cosine", "constant", "exponential")
 UNKNOWN = ("error", "skip")
+FORMATS = ("safetensors", "onnx")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ class Train:
     save_every: int = option(100, "N", "iterations between checkpoints, besides those at reports", low=1)
     patience: int = option(0, "N", "stop after so many reports in a row without a better validation; 0: never", low=0)
 
+    def __post_init__(self) -> None:
+        if len(self.split) != 3 or abs(sum(self.split) - 100) > 1e-6:
+            shares = " ".join(f"{share:g}" for share in self.split)
+            raise OptionError(f"split: three percentages that sum to 100 are needed, not {shares}")
+        if self.encoding == "bytes":
+            raise OptionError("encoding: a model of bytes is asked for by --bytes")
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -89,3 +97,15 @@ class Evaluate:
     encoding: str | None = option(None, "NAME", "encoding of that file; without one, as in training", kind=str)
     unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)
     threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write the model for other programs."""
+
+    checkpoint: str = option(RUN, "PATH", "a checkpoint, or the folder of a run: the best one in it")
+    format: str = option("safetensors", "", "safetensors has PyTorch's names and shapes", choices=FORMATS)
+    output: str | None = option(None, "FILE", "where; if not given, model.FORMAT beside the checkpoint", kind=str)
+    weights: str | None = option(
+        None, "FILE", "safetensors file of parameters to take instead of the checkpoint's, as from PyTorch", kind=str
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -15,7 +16,13 @@ EVERY = 100  # iterations: how often a line is printed where there is no termina
 
 def entry(label: str, value: object) -> str:
     """What the program tells, in two columns."""
-    return f"{label:<16}{value}"
+    return f"{label:<15}{value}"
+
+
+def indented(content: str) -> str:
+    """A text within 80 columns, set off from what is around it."""
+    settings: dict[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    ", "replace_whitespace": False}
+    return "\n".join(textwrap.fill(line, 80, **settings) for line in content.split("\n"))
 
 
 def say(label: str, value: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +18,7 @@ from demos.lm.corpus import read_corpus
 from demos.lm.divergence import DivergedError
 from demos.lm.files import Folder, find, read_checkpoint, resume, save
 from demos.lm.options import Train
-from demos.lm.progress import Progress, say
+from demos.lm.progress import Progress, indented, say
 from demos.lm.scoring import in_words
 from demos.lm.settings import OptionError, recorded, values
 from demos.lm.training import Trainer
@@ -39,7 +38,7 @@ class Run:
 
     def words(self, nats: float) -> str:
         """A validation for people."""
-        return f"validation {in_words(nats, 'byte' if self.trainer.options.bytes else 'character')}"
+        return f"validation {in_words(nats)} per {'byte' if self.trainer.options.bytes else 'character'}"
 
 
 def train(given: Mapping[str, Any]) -> int:
@@ -57,7 +56,7 @@ def train(given: Mapping[str, Any]) -> int:
         journal.write("end", trainer.iteration, reason=reason, time=log.now())
     say(f"n-gram order {NGRAM_ORDER}", run.words(run.ngrams[-1]))
     if trainer.best.iteration not in {0, trainer.iteration}:
-        say("best", f"{run.words(trainer.best.nats)}, iteration {trainer.best.iteration}")
+        say(f"best, at {trainer.best.iteration}", run.words(trainer.best.nats))
     say(reason, f"after iteration {trainer.iteration}, saved in {run.folder.path}")
     return 128 + received[0] if reason == "interrupted" else 0
 
@@ -161,7 +160,7 @@ def report(run: Run, journal: log.Log, progress: Progress) -> bool:
     best = trainer.best.take(found.nats, trainer.iteration)
     score = {"nats": found.nats, "bits": found.bits, "perplexity": found.perplexity, "characters": found.characters}
     journal.write("validate", trainer.iteration, **score, best=best, sample=sample)
-    progress.say(f"iteration {trainer.iteration}", f"{run.words(found.nats)}\n\n{textwrap.indent(sample, '    ')}\n")
+    progress.say(f"iteration {trainer.iteration}", f"{run.words(found.nats)}\n\n{indented(sample)}\n")
     return best
 
 

@@ -26,10 +26,10 @@ def score(model: CharLM, windows: Iterable[tuple[Ids, Ids]]) -> text.Score:
     return total
 
 
-def in_words(nats: float, unit: str = "character") -> str:
-    """A cross-entropy in nats per ``unit`` in its three forms, for people.
+def in_words(nats: float) -> str:
+    """A cross-entropy in its three forms, for people.
 
     >>> in_words(1.5)
-    '1.500 nats, 2.164 bits, perplexity 4.48 per character'
+    '1.500 nats, 2.164 bits, perplexity 4.48'
     """
-    return f"{nats:.3f} nats, {text.bits(nats):.3f} bits, perplexity {text.perplexity(nats):.2f} per {unit}"
+    return f"{nats:.3f} nats, {text.bits(nats):.3f} bits, perplexity {text.perplexity(nats):.2f}"

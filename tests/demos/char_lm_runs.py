@@ -21,9 +21,7 @@ NUMBER = r"(\d+\.\d+)"
 REPORT = re.compile(
     rf"^iteration (\d+) +validation {NUMBER} nats, {NUMBER} bits, perplexity {NUMBER} per char", re.MULTILINE
 )
-SCORED = re.compile(
-    rf"^(\w+) +{NUMBER} nats, {NUMBER} bits, perplexity {NUMBER} per character, ([\d,]+) cha", re.MULTILINE
-)
+SCORED = re.compile(rf"^(\w+) +{NUMBER} nats, {NUMBER} bits, perplexity {NUMBER}, ([\d,]+) characters$", re.MULTILINE)
 
 
 def train(text: Path, folder: Path, *more: str, iterations: int = 40) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from demos import char_lm
+from demos.lm import log
 from demos.lm.files import restore
 from demos.lm.options import Train
 from demos.lm.scoring import score
@@ -38,15 +39,19 @@ def test_training_reports_on_schedule_and_learns(text: Path, model: Path, capsys
     assert (
         len(re.findall(r"^n-gram order 6 +validation \d", out, re.MULTILINE)) == 2
     )  # before and beside the final result
-    assert out.endswith(f"done            after iteration 40, saved in {model}\n")
+    assert out.endswith(f"done           after iteration 40, saved in {model}\n")
     assert err == ""
 
 
-def test_samples_have_200_characters_of_the_text(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_samples_of_200_characters_fit_80_columns(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(text, model, "--report")
-    block = capsys.readouterr().out.split("per character\n\n")[-1].split("\n\nn-gram")[0]
-    sample = "\n".join(line.removeprefix("    ") for line in block.split("\n"))
-    assert 190 < len(sample) <= 200  # less what ends it, if that is blank
+    out = capsys.readouterr().out
+    assert max(map(len, out.split("\n")[:-2])) <= 80  # but for the folder in the last line
+    block = out.split("per character\n\n")[-1].split("\n\nn-gram")[0]
+    (sample,) = (record["sample"] for record in log.read(model / "log.jsonl") if record["event"] == "validate")
+    assert block.split() == sample.split()
+    assert all(line.startswith("    ") for line in block.split("\n") if line)
+    assert len(sample) == 200
     assert set(sample) <= set(LINE)
 
 

@@ -63,8 +63,8 @@ def test_the_best_is_kept_and_patience_ends(
     monkeypatch.setattr(Trainer, "validate", validate)
     assert train(text, model, "--report", "--report-every", "2", "--patience", "3") == 0
     out = capsys.readouterr().out
-    assert out.endswith(f"no improvement  after iteration 16, saved in {model}\n")
-    assert "\nbest            validation 2.400 nats, 3.462 bits, perplexity 11.02 per character, iteration 10\n" in out
+    assert out.endswith(f"no improvement after iteration 16, saved in {model}\n")
+    assert "\nbest, at 10    validation 2.400 nats, 3.462 bits, perplexity 11.02 per character\n" in out
     assert (header(model, "best")["iteration"], header(model)["iteration"]) == (10, 16)
     assert header(model)["best"] == {"nats": 2.4, "iteration": 10, "worse": 3}
     best = [r["iteration"] for r in log.read(model / "log.jsonl") if r["event"] == "validate" and r["best"]]
@@ -84,7 +84,7 @@ def test_a_run_that_was_there_is_set_aside(text: Path, model: Path, capsys: pyte
     before = {file.name: file.read_bytes() for file in model.iterdir()}
     capsys.readouterr()
     assert train(text, model, "--report", "--units", "3", iterations=2) == 0
-    assert f"set aside       the run in {model}, as previous_*\n" in capsys.readouterr().out
+    assert f"set aside      the run in {model}, as previous_*\n" in capsys.readouterr().out
     for name, content in before.items():
         assert (model / f"previous_{name}").read_bytes() == content
     assert header(model)["iteration"] == 2
@@ -100,7 +100,7 @@ def test_a_run_is_resumed_where_it_stopped_and_may_be_made_longer(
     assert refused(capsys, "train", "--resume", model) == "iterations: 20 are done; a larger --iterations goes on"
     assert char_lm.main(["train", "--resume", str(model), "--iterations", "45"]) == 0
     out = capsys.readouterr().out
-    assert f"resumed         {model}/last.safetensors, after iteration 20\n" in out
+    assert f"resumed        {model}/last.safetensors, after iteration 20\n" in out
     assert header(model)["iteration"] == 45
     assert train(text, model.parent / "whole", "--schedule", "constant", "--report", iterations=45) == 0
     arrays, whole = (checkpoint.load(f / "last.safetensors")[0] for f in (model, model.parent / "whole"))

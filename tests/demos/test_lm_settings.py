@@ -41,7 +41,7 @@ def test_defaults_obey_their_own_limits_and_metavars_and_meanings_are_there(kind
         {},
         optional={
             "text": st.text(st.characters(exclude_categories=["Cs"])),
-            "split": st.lists(st.floats(0, 100), max_size=4),
+            "split": st.floats(0, 100).map(lambda share: [share, 100 - share, 0.0]),
             "units": st.integers(1, 100_000),
             "lr": st.floats(0, 1e9) | st.integers(0, 10),
             "bytes": st.booleans(),
