@@ -13,7 +13,7 @@ def layer(make: Any, T: int, **options: Any) -> Tensor:
     """The loss of one layer, or more: B = 2, F = 3, H = 4."""
     module = make(3, 4, rng=0, **options)
     outputs, _ = module(Tensor(np.zeros((T, 2, 3), np.float32), name="x"))
-    return cast("Tensor", mse_loss(outputs, Tensor(np.zeros(outputs.shape, np.float32), name="target")))
+    return mse_loss(outputs, Tensor(np.zeros(outputs.shape, np.float32), name="target"))
 
 
 def lstm1997(T: int) -> Tensor:
@@ -31,7 +31,7 @@ def masked(T: int) -> Tensor:
 def last_states(T: int) -> Tensor:
     """A loss of the last state of both layers only."""
     _, last = nn.GRU(3, 4, 2, rng=0)(np.zeros((T, 2, 3), np.float32))
-    return last.sum()
+    return cast("Tensor", last.sum())
 
 
 def language_model(T: int) -> Tensor:

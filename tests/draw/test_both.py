@@ -12,11 +12,12 @@ from tests.draw.networks import lstm
 from tests.draw.test_picture import box, contrast, dot, needs_dot
 from tinygrad_rnn import Tensor, cross_entropy, nn, tanh
 from tinygrad_rnn.draw.both import RED, both
+from tinygrad_rnn.draw.dot import write
 from tinygrad_rnn.draw.drawing import Drawing
 from tinygrad_rnn.draw.flow import flow, norm
 from tinygrad_rnn.draw.mirror import mirror
 from tinygrad_rnn.draw.picture import scene_of
-from tinygrad_rnn.draw.scene import Scene, write
+from tinygrad_rnn.draw.scene import Scene
 from tinygrad_rnn.draw.theme import THEMES
 from tinygrad_rnn.draw.values import short
 

@@ -1,9 +1,9 @@
 import pytest
 
 from tests.draw.networks import lstm
+from tinygrad_rnn.draw.dot import frames
 from tinygrad_rnn.draw.picture import scene_of
 from tinygrad_rnn.draw.project import Level
-from tinygrad_rnn.draw.scene import frames
 
 
 @pytest.mark.parametrize("level", ["op", "cell"])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.draw.cells import CELLS
 from tests.draw.geometry import behind, collinear, misses, overlaps
 from tinygrad_rnn.draw.channel import Net, tracks
+from tinygrad_rnn.draw.dot import spline
 from tinygrad_rnn.draw.picture import scene_of
-from tinygrad_rnn.draw.scene import spline
 
 SHOWN: list[dict[str, Any]] = [
     {"level": "op"},

@@ -52,7 +52,7 @@ def test_which_cells_have_templates() -> None:
         ("cell",): "LSTM",
         ("above",): "GRU",
     }
-    assert len(TEMPLATES) == 8
+    assert len(TEMPLATES) == 11
 
 
 def test_the_cell_state_is_the_highway_on_top_and_runs_straight() -> None:

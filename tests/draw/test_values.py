@@ -42,7 +42,9 @@ def test_operations_show_their_results_and_parameters_only_few_numbers() -> None
 
 def test_values_alone_need_no_scalar() -> None:
     x = Tensor([1.5, 2.5], requires_grad=True)
-    assert [mark.lines[-1] for mark in scene_of(x * x, x + 1.0, show=("shape", "value")).marks.values()].count("2.25 6.25") == 1
+    assert [mark.lines[-1] for mark in scene_of(x * x, x + 1.0, show=("shape", "value")).marks.values()].count(
+        "2.25 6.25"
+    ) == 1
 
 
 def test_large_arrays_show_nothing() -> None:
@@ -71,5 +73,7 @@ def test_rows() -> None:
 
 
 def test_show_names_what_it_knows() -> None:
-    with pytest.raises(ValueError, match="draw: show is one of shape, dtype, value, grad, not 'valeu'; did you mean 'value'"):
+    with pytest.raises(
+        ValueError, match="draw: show is one of shape, dtype, value, grad, not 'valeu'; did you mean 'value'"
+    ):
         scene_of(doubled(), show=("valeu",))

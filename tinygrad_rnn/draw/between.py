@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_rnn.draw.dot import write
 from tinygrad_rnn.draw.engine import load_graphviz
 from tinygrad_rnn.draw.flow import tensors
 from tinygrad_rnn.draw.graph import Graph
 from tinygrad_rnn.draw.picture import scene_of
-from tinygrad_rnn.draw.scene import Scene, write
+from tinygrad_rnn.draw.scene import Scene
 from tinygrad_rnn.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tinygrad_rnn.draw.channel import mean
-from tinygrad_rnn.draw.lanes import sorted_up
-from tinygrad_rnn.draw.tile import CHANNEL, LEAD, TRACK, Block, Route, Tile, Vertex, spread
+from tinygrad_rnn.draw.layered import Vertex, spread
+from tinygrad_rnn.draw.order import sorted_up
+from tinygrad_rnn.draw.tile import CHANNEL, LEAD, TRACK, Block, Route, Tile
 
 AISLE = 30.0  # between two columns
 HEAD = 18.0  # for the title over a tile

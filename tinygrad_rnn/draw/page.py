@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_rnn.draw.dot import write
 from tinygrad_rnn.draw.engine import load_graphviz
 from tinygrad_rnn.draw.flow import Flow, flow, tensors
 from tinygrad_rnn.draw.graph import Graph, Leaf
 from tinygrad_rnn.draw.picture import scene_of
 from tinygrad_rnn.draw.report import headline
-from tinygrad_rnn.draw.scene import write
 from tinygrad_rnn.draw.style import dims
 from tinygrad_rnn.draw.words import counted
 from tinygrad_rnn.op import describe

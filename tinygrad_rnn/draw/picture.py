@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.draw.both import both
+from tinygrad_rnn.draw.dot import write
 from tinygrad_rnn.draw.engine import load_graphviz
 from tinygrad_rnn.draw.flat import Flat
 from tinygrad_rnn.draw.flow import Flow, check_unrolled, flow
@@ -15,8 +16,9 @@ from tinygrad_rnn.draw.fold import Column, columns
 from tinygrad_rnn.draw.graph import collect
 from tinygrad_rnn.draw.heat import heat as heated
 from tinygrad_rnn.draw.lanes import lanes_of
+from tinygrad_rnn.draw.planned import is_planned
 from tinygrad_rnn.draw.project import Level, project
-from tinygrad_rnn.draw.scene import Scene, write
+from tinygrad_rnn.draw.scene import Scene
 from tinygrad_rnn.draw.theme import Theme, chosen
 from tinygrad_rnn.draw.tiled import Tiled
 from tinygrad_rnn.draw.values import Notes
@@ -137,7 +139,7 @@ def arranged(
     size = len(graph.operations())
     if level is None:
         level = "op" if size <= MOST_OPERATIONS or not lanes.order else "cell"
-    if level == "op" and not lanes.order:
+    if level == "op" and not lanes.order and not any(is_planned(node) for node in graph.nodes):
         check_size(size)
         return Flat(graph, theme, wording).made()
     times = sorted(set(lanes.time.values()))

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from tinygrad_rnn.draw.fold import Column
 from tinygrad_rnn.draw.graph import Graph, Leaf, Operation, Vertex
-from tinygrad_rnn.draw.lanes import Lanes, Time, circles
+from tinygrad_rnn.draw.lanes import Lanes, Time
+from tinygrad_rnn.draw.order import circles
 from tinygrad_rnn.draw.templates import of_operations
 from tinygrad_rnn.tensor import Scope
 

@@ -6,10 +6,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
+from tinygrad_rnn.draw.layered import lay_out
 from tinygrad_rnn.draw.project import Item, Projection
 from tinygrad_rnn.draw.scene import Box
-from tinygrad_rnn.draw.templates import of_step, set_out
-from tinygrad_rnn.draw.tile import LEAD, Block, Step, Tile, Wire, lay_out
+from tinygrad_rnn.draw.setting import set_out
+from tinygrad_rnn.draw.templates import of_step
+from tinygrad_rnn.draw.tile import LEAD, Block, Step, Tile, Wire
 
 Key: TypeAlias = tuple[int, int]  # lane and column
 Way: TypeAlias = Literal["chip", "local", "state", "below"]

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tinygrad_rnn.draw.dot import number, straight, toward, write
 from tinygrad_rnn.draw.engine import load_graphviz
 from tinygrad_rnn.draw.flow import Flow, Track, flow, layer_and_step, tracks
 from tinygrad_rnn.draw.graph import Graph
 from tinygrad_rnn.draw.heat import Scale
 from tinygrad_rnn.draw.mirror import traced, vjp
-from tinygrad_rnn.draw.scene import Box, Line, Look, Mark, Point, Scene, number, straight, toward, write
+from tinygrad_rnn.draw.scene import Box, Line, Look, Mark, Point, Scene
 from tinygrad_rnn.draw.theme import Theme, chosen
 from tinygrad_rnn.draw.values import short
 from tinygrad_rnn.op import describe

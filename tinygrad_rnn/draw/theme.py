@@ -57,6 +57,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "arrange": {"style": "rounded,filled", "fontsize": "10"},
     "cell": {"style": "rounded,filled", "fontsize": "14"},
     "fold": {"style": "rounded,filled,dashed", "fontsize": "11"},
+    "scan": {"style": "rounded", "labelloc": "t", "fontsize": "14", "margin": "0.1,0.1"},
     "parameter": {"shape": "ellipse", "fontsize": "10", "margin": "0.01"},
     "input": {"style": "rounded,filled", "fontsize": "10"},
     "constant": {"shape": "plaintext", "style": "solid", "fontsize": "10", "margin": "0.03"},
@@ -69,7 +70,8 @@ LIGHT = Palette(
     tones=MappingProxyType({
         "product": Tone("#d55e00", "#fbe7d9"), "pointwise": Tone("#0072b2", "#e0eef7"),
         "function": Tone("#e69f00", "#fdf3dc"), "reduce": Tone("#009e73", "#def3ec"),
-        "arrange": Tone("#94a3b8", "#ffffff"), "cell": Tone("#009e73", "#dff2ea"), "fold": Tone("#64748b", "#ffffff"),
+        "arrange": Tone("#94a3b8", "#ffffff"), "cell": Tone("#009e73", "#dff2ea"),
+        "scan": Tone("#009e73", "#f8fafc"), "fold": Tone("#64748b", "#ffffff"),
         "parameter": Tone("#cc79a7", "#f9ecf3"), "input": Tone("#56b4e9", "#eaf5fc"),
         "constant": Tone("#64748b", "#ffffff"),
     }),
@@ -81,7 +83,8 @@ DARK = Palette(
     tones=MappingProxyType({
         "product": Tone("#e8833a", "#43230f"), "pointwise": Tone("#56b4e9", "#0f3450"),
         "function": Tone("#e6b84a", "#40310c"), "reduce": Tone("#2fbf93", "#0b3a2c"),
-        "arrange": Tone("#64748b", "#1e293b"), "cell": Tone("#2fbf93", "#0d3d30"), "fold": Tone("#94a3b8", "#0f172a"),
+        "arrange": Tone("#64748b", "#1e293b"), "cell": Tone("#2fbf93", "#0d3d30"),
+        "scan": Tone("#2fbf93", "#162036"), "fold": Tone("#94a3b8", "#0f172a"),
         "parameter": Tone("#d98fb8", "#432237"), "input": Tone("#56b4e9", "#12324a"),
         "constant": Tone("#94a3b8", "#0f172a"),
     }),
@@ -94,7 +97,8 @@ PRINT = Palette(
     tones=MappingProxyType({
         "product": Tone("#000000", "#d4d4d4"), "pointwise": Tone("#000000", "#ffffff"),
         "function": Tone("#000000", "#ededed"), "reduce": Tone("#000000", "#c0c0c0"),
-        "arrange": Tone("#808080", "#ffffff"), "cell": Tone("#000000", "#ededed"), "fold": Tone("#404040", "#ffffff"),
+        "arrange": Tone("#808080", "#ffffff"), "cell": Tone("#000000", "#ededed"),
+        "scan": Tone("#000000", "#ffffff"), "fold": Tone("#404040", "#ffffff"),
         "parameter": Tone("#808080", "#ffffff"), "input": Tone("#808080", "#f5f5f5"),
         "constant": Tone("#404040", "#ffffff"),
     }),

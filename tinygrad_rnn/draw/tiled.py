@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_rnn.draw.board import HEAD, PAD, Board, Cable, Place, Shelf
 from tinygrad_rnn.draw.cables import Cables
 from tinygrad_rnn.draw.flat import Names
-from tinygrad_rnn.draw.graph import Leaf
+from tinygrad_rnn.draw.graph import Leaf, Operation
+from tinygrad_rnn.draw.planned import inside, is_planned
 from tinygrad_rnn.draw.project import Item, Projection
 from tinygrad_rnn.draw.scene import Box, Frame, FrameKind, Line, LineKind, Mark, Scene
 from tinygrad_rnn.draw.steps import Key, Tiles
 from tinygrad_rnn.draw.style import text_width
-from tinygrad_rnn.draw.tile import LEAD, Route, tidy
+from tinygrad_rnn.draw.tile import LEAD, Route, short, tidy
 from tinygrad_rnn.draw.wording import Wording, span
 from tinygrad_rnn.op import describe
 
@@ -183,6 +184,7 @@ class Tiled:
         move = Move(self.board, key)
         for n, box in zip(numbers, tile.boxes, strict=True):
             self.mark(items[n], move.box(box))
+            self.put_inside(items[n], move.box(box))
         for (k, side), box in tile.chips.items():
             self.put_chip(items[numbers[k]], side, move.box(box))
         for k, n in enumerate(numbers):
@@ -196,6 +198,7 @@ class Tiled:
         """The mark of an item between lanes, and its chips."""
         item, block = self.made.items[shelf.item], shelf.block
         self.mark(item, Box(shelf.x, shelf.y, shelf.width, block.height), bar=shelf.bar)
+        self.put_inside(item, Box(shelf.x, shelf.y, shelf.width, block.height))
         for side, chip, sign in (("under", block.under, -1), ("over", block.over, 1)):
             if chip:
                 away = sign * (shelf.width / 2 + LEAD + chip[0] / 2)
@@ -221,6 +224,24 @@ class Tiled:
         self.scene.add(Mark(name, lines, kind, (pair[0],), item.scope, about, box=box))
         own = self.scene.marks[self.names[item.number]].box or box
         self.lines.append((pair[1], slot, Line(name, self.names[item.number], (pair,), route=short(box, own))))
+
+    def put_inside(self, item: Item, box: Box) -> None:
+        """The small graph of a planned scan, in its mark."""
+        node = self.graph.nodes[item.positions[-1]]
+        if self.made.level != "op" or not isinstance(node, Operation) or not is_planned(node):
+            return
+        self.frame(item.scope, "", "step", box)  # the ground: lines run above it and below the mark, which has none
+        own, found = self.names[item.number], inside(self.graph, node)
+        parts: list[str] = []
+        left, bottom = box.x - found.width / 2, box.bottom
+        for lines, kind, place in found.parts:
+            name = self.unique((*item.scope, "step"), lines[0])
+            here = place._replace(x=left + place.x, y=bottom + place.y)
+            parts.append(self.scene.add(Mark(name, lines, kind, (), item.scope, box=here)).name)
+        for tail, head, state, route in found.lines:
+            start, end = (own if number is None else parts[number] for number in (tail, head))
+            moved = tuple((left + x, bottom + y) for x, y in route)
+            self.scene.lines.append(Line(start, end, (), "state" if state else "data", route=moved))
 
     def put_starts(self) -> None:
         """The states before the first step, beside the tiles that they go into."""
@@ -276,10 +297,3 @@ class Move:
         if self.turned:
             return tuple([(left + self.width - x, bottom + y) for x, y in route])
         return tuple([(left + x, bottom + y) for x, y in route])
-
-
-def short(a: Box, b: Box) -> Route:
-    """The straight line between two boxes that are beside each other or on top of each other."""
-    if abs(a.x - b.x) < 1:
-        return ((a.x, a.top), (a.x, b.bottom)) if a.y < b.y else ((a.x, a.bottom), (a.x, b.top))
-    return ((a.right, a.y), (b.left, a.y)) if a.x < b.x else ((a.left, a.y), (b.right, a.y))

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from tinygrad_rnn.draw.fold import difference, differing
 from tinygrad_rnn.draw.graph import Graph, Leaf, Operation
 from tinygrad_rnn.draw.lanes import Time
+from tinygrad_rnn.draw.planned import cell_of, inside, is_planned, steps_of
 from tinygrad_rnn.draw.project import Item, Projection
 from tinygrad_rnn.draw.style import block_size, family, label, place, sign, tooltip
 from tinygrad_rnn.draw.templates import of_operations
@@ -56,54 +57,72 @@ class Wording:
             lines = tuple(label(node, inputs, shape="shape" in self.show, dtype="dtype" in self.show))
             self.known[key] = lines, family(node), tooltip(node, where=False)
         lines, kind, about = self.known[key]
+        if isinstance(node, Operation) and is_planned(node):
+            lines, kind = (f"{cell_of(node)} × {steps_of(node)}",), "scan"
         where = "" if isinstance(node, Leaf) else place(node.scope)
         return Words((*lines, *self.notes((i,))), kind, about + where)
 
     def item(self, item: Item, made: Projection) -> Words:
         """The words for an item."""
-        if len(item.positions) == 1 and not (made.level != "op" and (item.start or item.loop)):
+        node = self.graph.nodes[item.positions[0]]
+        if len(item.positions) == 1 and (made.level == "op" or not (item.start or item.loop or is_planned(node))):
             column = item.where.column
-            if isinstance(self.graph.nodes[item.positions[0]], Leaf) or column is None or not made.columns[column].fold:
+            if isinstance(node, Leaf) or column is None or not made.columns[column].fold:
                 return self.node(item.positions[0])
-        lines, kind, about = self.many(item, made)
+        if not isinstance(self.graph.nodes[item.positions[-1]], Operation):
+            lines, kind, about = self.inputs(item)
+        elif item.where.column is None:
+            lines, kind, about = self.modules(item)
+        else:
+            lines, kind, about = self.steps(item, made, item.where.column)
         return Words((*lines, *self.notes(item.positions)), kind, about)
 
-    def many(self, item: Item, made: Projection) -> Words:
-        """The same for an item of several nodes, without notes."""
+    def inputs(self, item: Item) -> Words:
+        """The words for several inputs, or for the states before the first step."""
         nodes = [self.graph.nodes[i] for i in item.positions]
-        operations = [node for node in nodes if isinstance(node, Operation)]
         if item.start:
             return Words((", ".join(label(node, [])[0] for node in nodes),), "input", "the state before the first step")
-        if not operations:
-            names = dict.fromkeys(node.name for node in nodes)
-            what = next(iter(names)) if len(names) == 1 else ""
-            return Words((what or counted(len(nodes), "input"),), "input", counted(len(nodes), "input"))
-        signs = [sign(node) for node in operations]
-        count = counted(len(operations), "operation")
-        what = ", ".join(signs) if len(signs) <= MOST_SIGNS else count
-        if item.where.column is None:
-            name = str(item.scope[-1]) if item.scope else ""
-            return Words(tuple(filter(None, (name, what))), family(operations[-1]), f"{count}: {', '.join(signs)}")
+        names, count = {node.name for node in nodes}, counted(len(nodes), "input")
+        return Words(((names.pop() if len(names) == 1 else "") or count,), "input", count)
+
+    def modules(self, item: Item) -> Words:
+        """The words for what a module does outside of time steps."""
+        operations = self.operations(item)
+        signs = ", ".join(map(sign, operations))
+        about = f"{counted(len(operations), 'operation')}: {signs}"
+        for node in operations:
+            if is_planned(node):
+                return Words((cell_of(node), f"× {steps_of(node)}"), "cell", about)
+        name = str(item.scope[-1]) if item.scope else ""
+        return Words(tuple(filter(None, (name, self.summary(operations)))), family(operations[-1]), about)
+
+    def steps(self, item: Item, made: Projection, column: int) -> Words:
+        """The words for what a cell does at one time step, or at several."""
+        operations, lane = self.operations(item), made.lanes.order[item.where.lane]
         times = sorted({made.lanes.time[i] for i in item.positions if i in made.lanes.time})
-        lane = made.lanes.order[item.where.lane]
-        own = [i for i in made.steps[item.where.lane, times[0]] if i in set(item.positions)]
+        inside = set(item.positions)
+        own = [i for i in made.steps[item.where.lane, times[0]] if i in inside]
         found = of_operations(self.graph, made.lanes.time, own)
-        name = found.template.name if found else lane.path[-1] if lane.path else what
-        about = f"{name} of {'.'.join(lane.path)}, {span(times)}: {count}"
+        name = found.template.name if found else lane.path[-1] if lane.path else self.summary(operations)
+        about = f"{name} of {'.'.join(lane.path)}, {span(times)}: {counted(len(operations), 'operation')}"
         if made.level == "layer":
             title = lane.path[-1] if lane.path and lane.path[-1] != name else ""
             return Words((name, f"{title} × {len(times)}".strip()), "cell", about)
-        if made.columns[item.where.column].fold:
-            return Words(
-                (
-                    span(times),
-                    counted(len(times), "step"),
-                    *difference(differing(self.graph, made.lanes, made.steps, item.where.lane, times)),
-                ),
-                "fold",
-                about,
-            )
+        if made.columns[column].fold:
+            different = difference(differing(self.graph, made.lanes, made.steps, item.where.lane, times))
+            return Words((span(times), counted(len(times), "step"), *different), "fold", about)
         return Words((name,), "cell", about)
+
+    def operations(self, item: Item) -> list[Operation]:
+        """The operations of an item."""
+        nodes = [self.graph.nodes[i] for i in item.positions]
+        return [node for node in nodes if isinstance(node, Operation)]
+
+    def summary(self, operations: Sequence[Operation]) -> str:
+        """The signs of a few operations; else only how many there are."""
+        if len(operations) > MOST_SIGNS:
+            return counted(len(operations), "operation")
+        return ", ".join(map(sign, operations))
 
     def chips(self, item: Item, made: Projection) -> list[int]:
         """The inputs drawn as chips of an item: of one operation, at the level of operations."""
@@ -114,6 +133,9 @@ class Wording:
     def block(self, item: Item, made: Projection, words: Words) -> Block:
         """The size of an item's mark, and of its chips."""
         width, height = words.size
+        node = self.graph.nodes[item.positions[-1]]
+        if made.level == "op" and is_planned(node) and isinstance(node, Operation):
+            width, height = inside(self.graph, node)[:2]
         chips = [self.node(item.inputs[slot][1][0][0]).size for slot in self.chips(item, made)]
         under, over = [*chips, None, None][:2]
         return Block(width, height, words.family == "pointwise" and len(words.lines) == 1, under, over)
