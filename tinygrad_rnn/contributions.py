@@ -148,6 +148,9 @@ def add_rows(buffer: Array, value: Array, index: Array) -> None:
 
 
 def fill(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A getitem key with its index arrays in place."""
+    """A getitem key with its index arrays in place. Raises ValueError if it has another number of places for them."""
+    places = [part is ARRAY for part in key].count(True)
+    if places != len(arrays):
+        raise ValueError(f"the key has {places} places for index arrays, but there are {len(arrays)}")
     rest = iter(arrays)
     return tuple(next(rest) if part is ARRAY else part for part in key)

@@ -30,11 +30,18 @@ if TYPE_CHECKING:
 
     Rule = Callable[..., Any]
 
-PLAIN = frozenset({int, float, bool, str, type(None), np.ndarray}) | frozenset(
+PLAIN = frozenset({int, float, bool, np.ndarray}) | frozenset(
     np.dtype(code).type for code in "?bBhHiIlLqQefd"
 )  # what may stand beside tensors among the inputs of an operation
+NUMERIC = "fiub"  # kinds of dtypes: floating point, integers and booleans
 ndarray, new_tensor = np.ndarray, Tensor.__new__  # looked up once: they serve every call of every operation
-KNOWN_ERRORS = (ValueError, TypeError, IndexError)  # NumPy's ways to say that the inputs don't fit
+KNOWN_ERRORS = (
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+)  # how NumPy says that inputs don't fit
 
 
 class Recorder:
@@ -72,6 +79,7 @@ class Op:
     def __init__(self, forward: Callable[..., Any], joint: Rule | None, rules: dict[str, Rule]) -> None:
         parameters = inspect.signature(forward).parameters.values()
         self.input_names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        self.others = [others(p) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.name = forward.__name__
         for name in rules:
             if name not in self.input_names:
@@ -105,6 +113,8 @@ class Op:
                 arrays.append(x)
                 if kind is ndarray:
                     has_array = True
+            elif len(arrays) < len(self.others) and kind in self.others[len(arrays)]:
+                arrays.append(x)
             else:
                 raise self.misfit(x, inputs)
         try:
@@ -113,6 +123,10 @@ class Op:
             raise explained(error, self.name, inputs, params, thread.recorder.scope) from error
         if not record and not any(type(x) is Tensor for x in inputs):
             return data  # type: ignore[no-any-return]  # arrays in, array out
+        if has_array:
+            for x in inputs:
+                if type(x) is ndarray and x.dtype.kind not in NUMERIC:
+                    raise self.misfit(x, inputs)
         if type(data) is not ndarray:  # NumPy gives 0-d results as scalars
             data = np.asarray(data)
         data.setflags(False)  # write=False, by position: a third of the time; tensor.py says why
@@ -140,13 +154,22 @@ class Op:
         return out
 
     def misfit(self, x: object, inputs: Sequence[object]) -> TypeError:
-        """The error for an input that is no tensor, array or number."""
+        """The error for an input that is no tensor, array of numbers, or number."""
         names = [type(i).__name__ for i in inputs]
+        what = "None" if x is None else f"a {type(x).__name__}"
         advice = "make it a Tensor or an array" if isinstance(x, (list, tuple)) else "give a Tensor, array or number"
+        if isinstance(x, ndarray):
+            what, advice = f"an array of {x.dtype}", "the elements must be real numbers or booleans"
         advice = getattr(x, "advice", advice)
         if isinstance(x, (list, tuple)) and any(type(i) is Tensor for i in x):
             advice = f"pass the tensors in it one by one, as in {self.name}(*xs), or join them with stack(*xs)"
-        return TypeError(f"{self.name}({', '.join(names)}): an input is a {type(x).__name__}; {advice}")
+        return TypeError(f"{self.name}({', '.join(names)}): an input is {what}; {advice}")
+
+
+def others(parameter: inspect.Parameter) -> frozenset[type]:
+    """What an operation takes for an input besides tensors, arrays and numbers: None if that is the default, text."""
+    none = {type(None)} if parameter.default is None else set()
+    return frozenset(none | ({str} if parameter.annotation in {str, "str"} else set()))
 
 
 def op(joint: Rule | None = None, **rules: Rule) -> Callable[[Callable[..., Any]], Op]:
@@ -175,10 +198,19 @@ def op(joint: Rule | None = None, **rules: Rule) -> Callable[[Callable[..., Any]
 
 
 def explained(error: Exception, name: str, inputs: Sequence[Any], params: dict[str, Any], scope: Scope) -> Exception:
-    """``error`` with the operation, the shapes of its inputs, its parameters and its scope in the message."""
+    """``error`` with the operation, the shapes of its inputs, its parameters and its scope in the message.
+
+    What fails for want of an attribute failed because a number is no array: that is said, as a TypeError. A number too
+    large for its place is a ValueError.
+    """
     static = "".join(f", {key}={value!r}" for key, value in params.items())
     call = f"{name}{shapes_of(tuple(inputs))[:-1]}{static})"
     kind = next(known for known in KNOWN_ERRORS if isinstance(error, known))
+    if kind is AttributeError:
+        numbers = ", ".join(repr(x) for x in inputs if not hasattr(x, "shape"))
+        kind, error = TypeError, TypeError(f"{error}{f'; make an array of {numbers}' if numbers else ''}")
+    elif kind is OverflowError:
+        kind = ValueError
     return kind(f"{call}: {error}{f' [in {describe(scope)}]' if scope else ''}")
 
 

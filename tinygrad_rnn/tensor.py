@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
+from tinygrad_rnn.equivalents import INSTEAD, UFUNCS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -174,6 +176,11 @@ class Tensor:
 
     def item(self) -> float:
         """The value of a tensor of one element, as a Python number."""
+        if self._data.size != 1:
+            raise ValueError(
+                f"only a tensor of size 1 is a Python number, but this one has shape {self.shape}; reduce it with "
+                ".sum() or .mean(), or index it; to choose element by element, write where(condition, a, b)"
+            )
         return cast("float", self._data.item())
 
     def backward(self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
@@ -219,15 +226,12 @@ class Tensor:
         """``array * tensor`` and ``np.tanh(tensor)`` mean the operation of this package."""
         op = registry.get(UFUNCS.get(ufunc.__name__, ufunc.__name__))
         if op is None or method != "__call__" or kwargs:
-            what = f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
-            how = f"write tinygrad_rnn.{op.name}(...)" if op else "use the operations of tinygrad_rnn, or .detach()"
-            raise TypeError(f"{what} does not take tensors{' with ' + ', '.join(kwargs) if kwargs else ''}; {how}")
+            name = f"{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
+            raise no_function(name, op, f" with {', '.join(kwargs)}" if kwargs else "")
         return op(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = func.__name__
-        how = f"write tinygrad_rnn.{name}(...)" if name in registry else "use .detach().numpy() for NumPy functions"
-        raise TypeError(f"np.{name} does not take tensors; {how}")
+        raise no_function(func.__name__, registry.get(func.__name__))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         key = index_text(index if isinstance(index, tuple) else (index,))
@@ -364,14 +368,6 @@ class Tensor:
 
 ARRAY = "array"  # stands in a getitem key for an index that is an array; a word, so that keys compare and print
 STATIC_KEYS = (int, slice, type(None), type(...), np.integer)
-UFUNCS = {
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "div",
-    "negative": "neg",
-    "power": "pow",
-    "absolute": "abs",
-}
 
 
 def plain(x: Any) -> Any:
@@ -390,6 +386,16 @@ def snapshot(x: Any) -> Any:
 def shapes_of(inputs: tuple[Any, ...]) -> str:
     """The inputs of an operation as text: shapes of tensors and arrays, other values as they are."""
     return f"({', '.join(str(x.shape) if hasattr(x, 'shape') else repr(x) for x in inputs)})"
+
+
+def no_function(name: str, op: Op | None, options: str = "") -> TypeError:
+    """The error for NumPy's function ``name``: what to write instead. Some are not quite ``op``, which has its name."""
+    how = "use the operations of tinygrad_rnn, or t.detach().numpy() where no gradient is wanted"
+    if name in INSTEAD:
+        how = f"write {INSTEAD[name]}"
+    elif op:
+        how = f"write tinygrad_rnn.{op.name}(...)"
+    return TypeError(f"np.{name} does not take tensors{options}; {how}")
 
 
 def index_text(key: tuple[Any, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -156,6 +157,8 @@ def where(condition: Value, x: Value, y: Value) -> Value:
 @op(x=lambda g, out, x, *, min=None, max=None: where(equal(out, x), g, 0))
 def clip(x: Value, *, min: float | None = None, max: float | None = None) -> Array:
     """x limited to [min, max], of which one may be None. At the limits themselves the slope is 1 (as in PyTorch)."""
+    if not all(limit is None or isinstance(limit, Real) for limit in (min, max)):
+        raise TypeError("min and max are numbers or None")
     return np.clip(x, min, max)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_rnn.contributions import At, add_at, fill
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
-from tinygrad_rnn.tensor import ARRAY, Array
+from tinygrad_rnn.tensor import ARRAY, STATIC_KEYS, Array
 
 
 @op(x=lambda g, out, x, *arrays, key: At(g, arrays, key, x.shape))
@@ -19,7 +19,13 @@ def getitem(x: Value, *arrays: Value, key: tuple[Any, ...]) -> Array:
     ``key`` holds slices, integers, ``...`` and None; ``"array"`` stands where one of ``arrays`` (integers or a boolean
     mask) belongs. Repeated indices add up in the gradient.
     """
-    return x[fill(key, arrays)] if arrays else x[key]
+    if arrays:
+        return x[fill(key, arrays)]
+    out = x[key]
+    view = out.base is x or (out.base is not None and out.base is x.base)
+    if not view and not (type(key) is tuple and all(isinstance(part, STATIC_KEYS) for part in key)):
+        raise TypeError("a key is a tuple of integers, slices, ... and None, or 'array' for an array")
+    return out
 
 
 @op(x=lambda g, out, x, *arrays, key, shape: getitem(g, *arrays, key=key))
@@ -47,6 +53,11 @@ def take(x: Value, indices: Value, *, axis: int = 0) -> Array:
 
     ``x`` [V, E] and ``indices`` [T, B] give [T, B, E]. Raises IndexError for an index outside -V..V-1.
     """
+    kind = np.asarray(indices).dtype
+    if kind.kind not in "iu":
+        raise TypeError(f"indices are integers, but these are {kind}; for a mask write x[mask]")
+    if not -np.ndim(x) <= axis < np.ndim(x):
+        raise ValueError(f"axis {axis} is out of bounds for shape {np.shape(x)}")
     return np.take(x, indices, axis)
 
 

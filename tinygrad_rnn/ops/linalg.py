@@ -33,7 +33,15 @@ def matmul_y(g: Value, out: Value, x: Value, y: Value) -> Value:
 @op(x=matmul_x, y=matmul_y)
 def matmul(x: Value, y: Value) -> Array:
     """x @ y for vectors, matrices [I, J] @ [J, K] and stacks of matrices, as ``np.matmul``."""
-    return product(x, y)
+    try:
+        return product(x, y)
+    except (ValueError, AttributeError):
+        if not np.ndim(x) or not np.ndim(y):
+            raise ValueError("a product of vectors or matrices; with a number write x * y") from None
+        n, m = x.shape[-1], y.shape[-2:][0]
+        if n == m:
+            raise
+        raise ValueError(f"the last axis of x, {n}, must be as long as y has rows, {m}") from None
 
 
 def product(x: Value, y: Value) -> Array:
@@ -56,8 +64,16 @@ def linear(x: Value, weight: Value, bias: Value = None) -> Array:
 
     ``x`` [..., I], ``weight`` [O, I], ``bias`` [O] or any shape that broadcasts to the result, [..., O].
     """
-    out = product(x, weight.T)
-    return out if bias is None else np.add(out, bias, out=out if out.ndim else None)
+    if weight.ndim != 2:
+        raise ValueError("weight is a matrix [O, I]")
+    try:
+        out = product(x, weight.T)
+        return out if bias is None else np.add(out, bias, out=out if out.ndim else None)
+    except ValueError:
+        O, I = weight.shape  # noqa: E741  the names of the docstring
+        if x.shape[-1:] != (I,):
+            raise ValueError(f"weight [O, I] has I = {I}, so x [..., I] must end in {I}") from None
+        raise ValueError(f"bias doesn't broadcast to the result [..., O], which is {(*x.shape[:-1], O)}") from None
 
 
 @op(x=lambda g, out, x, y: g * y, y=lambda g, out, x, y: g * x)
@@ -151,4 +167,6 @@ def einsum(subscripts: str, *xs: Value) -> Array:
 
     Repeated labels, labels that are summed away and ``...`` are differentiable as well.
     """
+    if not isinstance(subscripts, str):
+        raise TypeError("the first input is the text of the subscripts, such as 'ij,jk->ik'")
     return np.einsum(subscripts, *xs, optimize=len(xs) > 1)

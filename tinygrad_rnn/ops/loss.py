@@ -18,6 +18,8 @@ def reduced(losses: Array, reduction: str) -> Array:
     """``losses`` as they are ("none"), summed ("sum") or averaged ("mean")."""
     if reduction not in {"mean", "sum", "none"}:
         raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+    if reduction == "mean" and not losses.size:
+        raise ValueError("a mean over no elements")
     return losses if reduction == "none" else np.asarray(getattr(np, reduction)(losses))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value, equal, exp, where
@@ -14,7 +15,7 @@ from tinygrad_rnn.tensor import Array, Axes
 
 def kept(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
     """The shape of a reduction over ``axis`` that keeps the reduced axes, with length 1."""
-    axes = range(len(shape)) if axis is None else {a % len(shape) for a in np.atleast_1d(axis)}
+    axes = range(len(shape)) if axis is None or not shape else normalize_axis_tuple(axis, len(shape))
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 

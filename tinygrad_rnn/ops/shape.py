@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
@@ -22,7 +23,7 @@ def reshape(x: Value, *, shape: int | tuple[int, ...]) -> Array:
 @op(x=lambda g, out, x, *, axes=None: transpose(g, axes=axes and tuple(np.argsort([a % x.ndim for a in axes]))))
 def transpose(x: Value, *, axes: tuple[int, ...] | None = None) -> Array:
     """The axes in the order ``axes``, or reversed."""
-    return np.transpose(x, axes)
+    return np.transpose(x, None if axes is None else tuple(axes))
 
 
 @op(x=lambda g, out, x, *, axis1, axis2: g.swapaxes(axis1, axis2))
@@ -58,6 +59,8 @@ def flip(x: Value, *, axis: int | tuple[int, ...] | None = None) -> Array:
 @op(x=lambda g, out, x, *, shift, axis=None: roll(g, shift=negated(shift), axis=axis))
 def roll(x: Value, *, shift: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Array:
     """The elements moved along ``axis`` by ``shift`` places; those pushed out at the end come in at the start."""
+    if not all(isinstance(s, (int, np.integer)) for s in (shift if isinstance(shift, tuple) else (shift,))):
+        raise TypeError("shift is an int or a tuple of ints")
     return np.roll(x, shift, axis)
 
 
@@ -73,6 +76,8 @@ def pad(x: Value, *, widths: tuple[tuple[int, int], ...], value: float = 0.0) ->
     >>> pad(np.ones(2), widths=((1, 2),))
     array([0., 1., 1., 0., 0.])
     """
+    if np.shape(widths) != (np.ndim(x), 2):
+        raise ValueError("widths has a pair (before, after) for each axis")
     return np.pad(x, widths, constant_values=value)
 
 
@@ -91,7 +96,7 @@ def concatenate_rule(g: Value, out: Value, *xs: Value, axis: int = 0) -> tuple[V
 @op(concatenate_rule)
 def concatenate(*xs: Value, axis: int = 0) -> Array:
     """The inputs ``concatenate(a, b, ...)`` joined along ``axis``."""
-    return np.concatenate(xs, axis)
+    return np.concatenate(xs, operator.index(axis))
 
 
 def stack_rule(g: Value, out: Value, *xs: Value, axis: int = 0) -> tuple[Value, ...]:
