@@ -59,12 +59,19 @@ class Folder:
     def begin(self, options: Train) -> bool:
         """Make the folder ready for a new run; whether there was one in it, which is set aside."""
         checkpoint.check_writable(self.last)
+        self.sweep()
         files = [self.last, self.best, self.log, self.options]
         there = [file for file in files if file.exists()]
         for file in there:
             file.replace(file.with_name(f"previous_{file.name}"))
         self.write_options(options)
         return bool(there)
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed left half-written."""
+        for file in self.path.glob("*.tmp"):
+            if file.name.startswith((self.last.name, self.best.name, self.log.name, self.options.name)):
+                file.unlink(missing_ok=True)
 
     def write_options(self, options: Train) -> None:
         """Write the file of options, which ``--config`` reads."""

@@ -80,7 +80,12 @@ def resumed(given: Mapping[str, Any]) -> Run:
     trainer = resume(read_checkpoint(path), {k: v for k, v in given.items() if k not in {"resume", "threads"}})
     if trainer.iteration >= trainer.options.iterations:
         raise OptionError(f"iterations: {trainer.iteration} are done; a larger --iterations goes on")
+    if 0 < trainer.options.patience <= trainer.best.worse:
+        raise OptionError(
+            f"patience: {trainer.best.worse} validations in a row were worse; a larger --patience goes on"
+        )
     folder = Folder(path.parent)
+    folder.sweep()
     folder.write_options(trainer.options)
     kept = log.cut(folder.log, trainer.iteration)
     start = next((r for r in kept if r["event"] == "start"), {})

@@ -145,7 +145,7 @@ def test_killed_anywhere_between_writes_it_ends_the_same(text: Path, tmp_path: P
     assert char_lm.main(arguments) == 0
     folder = tmp_path / "killed"
     arguments = ["train", "--text", str(text), "--run", str(folder), *RUN]
-    for when in (9, 11, 12, 17, 5, 15):
+    for when in (9, 11, 12, 17, 15, 5):
         command = [sys.executable, "-c", MURDER, str(when), *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603  our own program
         assert done.returncode == -signal.SIGKILL, done.stderr
@@ -153,7 +153,9 @@ def test_killed_anywhere_between_writes_it_ends_the_same(text: Path, tmp_path: P
             read_checkpoint(folder / "last.safetensors")
             arguments = ["train", "--resume", str(folder)]
     assert arguments[1] == "--resume"
+    assert len(list(folder.glob("*.tmp"))) == 1  # of the last one that was killed
     assert char_lm.main(arguments) == 0
+    assert list(folder.glob("*.tmp")) == []
     assert results(folder) == results(tmp_path / "whole")
 
 

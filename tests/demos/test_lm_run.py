@@ -67,6 +67,8 @@ def test_the_best_is_kept_and_patience_ends(
     assert "\nbest, at 10    validation 2.400 nats, 3.462 bits, perplexity 11.02 per character\n" in out
     assert (header(model, "best")["iteration"], header(model)["iteration"]) == (10, 16)
     assert header(model)["best"] == {"nats": 2.4, "iteration": 10, "worse": 3}
+    message = refused(capsys, "train", "--resume", model)
+    assert message == "patience: 3 validations in a row were worse; a larger --patience goes on"
     best = [r["iteration"] for r in log.read(model / "log.jsonl") if r["event"] == "validate" and r["best"]]
     assert best == [2, 4, 10]
 

@@ -1,0 +1,34 @@
+"""Characters that a console lacks, as the nearest that every console has.
+
+A Russian text has dashes, quotation marks and, in War and Peace, French accents. The console of a Russian Windows
+(cp866) has none of them; one of ASCII doesn't even have the letters.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+MARKS = (
+    dict.fromkeys("—–‒−‐‑", "-") | dict.fromkeys("«»„“”‟", '"') | dict.fromkeys("‘’‚‛`´", "'") | {"œ": "oe", "Œ": "OE"}
+)
+
+
+def nearest(error: UnicodeError) -> tuple[str, int]:
+    """An error handler for codecs: ASCII that looks like what can't be encoded, or ? for what looks like nothing.
+
+    >>> import codecs
+    >>> codecs.register_error("nearest", nearest)
+    >>> "— Gênes, «ёж»…".encode("cp866", "nearest").decode("cp866")
+    '- Genes, "ёж"...'
+    >>> "ёж ☃".encode("ascii", "nearest")
+    b'?? ?'
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(ascii_for, error.object[error.start : error.end])), error.end
+
+
+def ascii_for(character: str) -> str:
+    """The ASCII for a character: a mark, or the letter without its accent."""
+    plain = unicodedata.normalize("NFKD", MARKS.get(character, character)).encode("ascii", "ignore").decode()
+    return plain or ("" if unicodedata.combining(character) else "?")
