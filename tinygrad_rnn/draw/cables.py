@@ -42,10 +42,13 @@ class Cables:
         self.gap_track: dict[tuple[int, int], dict[Hashable, int | None]] = {}
         self.aisle_track: list[dict[Hashable, int | None]] = [{} for _ in board.aisle]
         for _ in range(3):  # heights follow from what turns in gaps, widths from what turns in aisles at these heights
+            before = self.gap_track, list(self.aisle_track)
             self.fill_gaps()
             board.put_rows()
             self.fill_aisles()
             board.put_columns()
+            if before == (self.gap_track, self.aisle_track):
+                break
         self.routes = [self.route(cable) for cable in cables]
 
     # --------------------------------------------------------------------------------------------------------- gaps
@@ -62,6 +65,7 @@ class Cables:
                     here[turn.net] = Net(
                         tuple(dict.fromkeys([*net.near, turn.below])), tuple(dict.fromkeys([*net.far, turn.above]))
                     )
+        self.gap_track = {}
         for (gap, channel), here in nets.items():
             found, count = tracks(list(here.values()))
             self.gap_track[gap, channel] = dict(zip(here, found, strict=True))

@@ -127,14 +127,13 @@ def spline(route: Sequence[Point]) -> str:
     'e,50,0 0,0 0,0 44,0 44,0'
     """
     left, bottom = round(route[0][0]), round(route[0][1])
-    points = curve(tuple([(round(x) - left, round(y) - bottom) for x, y in route]))
-    end, *rest = [f"{left + x},{bottom + y}" for x, y in points]
-    return f"e,{end} {' '.join(rest)}"
+    corners = tuple([(round(x) - left, round(y) - bottom) for x, y in route])
+    return "e," + " ".join([f"{left + x},{y}" for x, y in curve(corners, bottom)])
 
 
 @lru_cache(10_000)  # every time step has the same ones
-def curve(corners: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
-    """The tip of the arrow, then the control points of the curves."""
+def curve(corners: tuple[tuple[int, int], ...], bottom: int) -> list[tuple[int, int]]:
+    """The tip of the arrow, then the control points of the curves; as high as they are, when y = 0 is at ``bottom``."""
     points: list[Point] = [*corners]
     points[-1] = toward(points[-1], points[-2], ARROW) if len(points) > 1 else points[-1]
     found = [points[0]]
@@ -143,7 +142,7 @@ def curve(corners: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
         a, b = toward(corner, before, bend), toward(corner, after, bend)
         found += [found[-1], a, a, toward(a, corner, bend * 0.55), toward(b, corner, bend * 0.55), b]
     found += [found[-1], points[-1], points[-1]]
-    return [(round(x), round(y)) for x, y in [corners[-1], *found]]
+    return [(round(x), bottom + round(y)) for x, y in [corners[-1], *found]]
 
 
 def straight(a: Point, b: Point) -> list[Point]:
