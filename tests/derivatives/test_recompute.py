@@ -98,7 +98,11 @@ def test_what_a_function_reads_from_outside_gets_its_gradient_once() -> None:
         assert_allclose(a, b, rtol=1e-6)  # one intermediate is float32
     v = Tensor(2.0, requires_grad=True)
     w = v * 3
-    checkpoint(lambda: v * w)().backward()  # 3 v²
+    out = checkpoint(lambda: v * w)()
+    assert out.node is not None
+    assert out.node.inputs[0] is v
+    assert out.node.inputs[1] is w
+    out.backward()  # 3 v²
     assert v.grad == 12
 
 

@@ -39,7 +39,7 @@ def custom_vjp(rule: Rule) -> Callable[[Callable[..., Any]], Op]:
 
     Where JAX's ``custom_vjp`` hands the backward rule residuals of a forward rule, this one has the result and the
     inputs. A rule may also be what no calculus would give, such as ``lambda g, out, x: clip(g, min=-1, max=1)`` for the
-    identity: a gradient clipped on its way.
+    identity: a gradient clipped on its way. That one is not linear in g, and so means nothing to ``jvp``.
 
     The operation is put in ``registry``, so that Tensors have it as a method: ``x.log1pexp()``. Defining it once more,
     as in a notebook's cell that is run again, replaces it there. To take it out, delete it; graphs that were recorded

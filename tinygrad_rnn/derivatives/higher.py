@@ -46,7 +46,6 @@ def jvp(fun: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> tup
     at = Point("jvp", fun, several(primals, f"jvp({name_of(fun)}): primals"), range(len(primals)))
     vs = at.directions(tuple(primals), several(tangents, f"{at.name}: tangents"), "tangents")
     us = [Tensor(np.zeros(out.shape, out.dtype), requires_grad=True) for out in at.outputs]  # any value will do
-    at.own.update(map(id, us))
     products = at.pull(us, record=True)
     record = thread.recorder.enabled and (at.open or any(v.requires_grad for v in vs))
     with cut(at.variables):
