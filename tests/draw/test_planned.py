@@ -37,7 +37,7 @@ def test_the_cell_is_drawn_inside_with_its_states_on_their_way_back(make: type, 
         b = placed(m)
         assert box.left < b.left < b.right < box.right
         assert box.bottom < b.bottom < b.top < box.top
-    states = [line for line in scene.lines if line.kind == "state"]
+    states = [line for line in scene.lines if line.kind in {"state", "memory"}]
     uses = Counter(o for call in tape.calls for o in call.operands if type(o).__name__ == "Ref" and o < tape.states)
     assert len(states) == sum(uses.values())
     assert misses(scene) == []

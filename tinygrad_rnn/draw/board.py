@@ -54,6 +54,7 @@ class Shelf:
     y: float = 0.0
     width: float = 0.0
     ends: list[float] = field(default_factory=list)  # where lines from and to columns meet it
+    below: list[float] = field(default_factory=list)  # those of them that come from below
     bar: bool = False  # it stretches along time
 
     @property
@@ -201,6 +202,7 @@ class Board:
         rows = [row for gap in self.gaps for row in gap.rows]
         for s in self.shelf.values():
             s.ends = [self.port_x(end) for end in self.touched.get(s.item, ()) if end.column >= 0]
+            s.below = [self.port_x(c.source) for c in self.feeds.get(s.item, ()) if c.source.column >= 0]
             s.width = s.block.width
             s.x = mean(s.ends) if s.ends else middle
             if s.bar:

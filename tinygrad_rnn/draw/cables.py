@@ -148,7 +148,8 @@ class Cables:
             x = self.aisle_x(self.passage(cable), cable.source) if across else self.board.port_x(other)
         else:
             x = self.board.shelf[other.item].x
-            x += PORT / 2 if any(abs(x - end) < PORT / 2 for end in s.ends) else 0.0
+            into = cable.target.item == s.item
+            x += PORT / 2 if into and any(abs(x - end) < PORT / 2 for end in s.below) else 0.0
         return min(max(x, s.x - s.width / 2 + 6), s.x + s.width / 2 - 6)
 
     def turn_y(self, turn: Turn) -> float:

@@ -6,12 +6,12 @@ again on the left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tinygrad_rnn.draw.graph import Graph, Leaf, Operation
 from tinygrad_rnn.draw.layered import lay_out
-from tinygrad_rnn.draw.scene import Box, Point
+from tinygrad_rnn.draw.scene import Box, LineKind, Point
 from tinygrad_rnn.draw.setting import set_out
 from tinygrad_rnn.draw.style import block_size, family, label
 from tinygrad_rnn.draw.templates import of_step
@@ -39,7 +39,16 @@ class Inside(NamedTuple):
     width: float
     height: float
     parts: tuple[Part, ...]
-    lines: tuple[tuple[int | None, int | None, bool, Route], ...]  # from and to which part (None: the node), if a state
+    lines: tuple[Inner, ...]
+
+
+class Inner(NamedTuple):
+    """A line in the node, from one part to another; None is the node itself."""
+
+    tail: int | None
+    head: int | None
+    kind: LineKind
+    route: Route
 
 
 def is_planned(node: object) -> bool:
@@ -70,7 +79,8 @@ def inside(graph: Graph, node: Operation) -> Inside:
     names = [tuple(label(graph.nodes[s], [])[:1]) if isinstance(graph.nodes[s], Leaf) else ("…",) for s in node.inputs]
     step = step_of(tape, names)
     found = of_step(step)
-    return Drawing(tape, step, lay_out(step) if found is None else set_out(step, found), words(tape, names)).result()
+    tile = lay_out(step) if found is None else set_out(step, found)
+    return Drawing(tape, step, tile, words(tape, names), found.states.get("$c") if found else None).result()
 
 
 def words(tape: Tape, names: Sequence[tuple[str, ...]]) -> list[list[tuple[tuple[str, ...], str]]]:
@@ -114,45 +124,48 @@ def step_of(tape: Tape, names: Sequence[tuple[str, ...]]) -> Step:
 class Drawing:
     """The inside of one node in the making."""
 
-    def __init__(self, tape: Tape, step: Step, tile: Tile, said: list[list[tuple[tuple[str, ...], str]]]) -> None:
-        self.tape, self.step, self.tile, self.said = tape, step, tile, said
+    def __init__(
+        self, tape: Tape, step: Step, tile: Tile, said: list[list[tuple[tuple[str, ...], str]]], memory: Hashable
+    ) -> None:
+        self.tape, self.step, self.tile, self.said, self.memory = tape, step, tile, said, memory
         self.side = EDGE + TRACK * tape.states  # for states on their way back
         self.height = EDGE + tile.height + self.side + HEAD
 
     def result(self) -> Inside:
         """Parts and lines."""
         parts: list[Part] = []
-        lines: list[tuple[int | None, int | None, bool, Route]] = []
+        lines: list[Inner] = []
         for (said, *_), box in zip(self.said, self.tile.boxes, strict=True):
             parts.append(Part(*said, self.moved(box)))
         for (k, side), box in self.tile.chips.items():
             chips = self.said[k][1:]
             parts.append(Part(*chips[-1 if side == "over" else 0], self.moved(box)))
-            lines.append((len(parts) - 1, k, False, short(parts[-1].box, parts[k].box)))
+            lines.append(Inner(len(parts) - 1, k, "data", short(parts[-1].box, parts[k].box)))
         for wire in self.step.wires:
             route = self.path(self.tile.routes[wire.block, wire.slot])
             if wire.source is not None:
-                lines.append((wire.source, wire.block, False, route))
+                lines.append(Inner(wire.source, wire.block, "data", route))
             elif wire.state is None:
-                lines.append((None, wire.block, False, tidy([(route[0][0], 0.0), *route])))
+                lines.append(Inner(None, wire.block, "data", tidy([(route[0][0], 0.0), *route])))
             else:
                 lines.append(self.back(int(str(wire.state)), wire.block, route))
         for k in self.step.top:
             route = self.path(self.tile.top[k])
-            lines.append((k, None, False, tidy([*route, (route[-1][0], self.height)])))
+            lines.append(Inner(k, None, "data", tidy([*route, (route[-1][0], self.height)])))
         return Inside(2 * self.side + self.tile.width, self.height, tuple(parts), tuple(lines))
 
-    def back(self, state: int, block: int, route: Route) -> tuple[int | None, int | None, bool, Route]:
+    def back(self, state: int, block: int, route: Route) -> Inner:
         """The line of a state from where it is made to where the next step uses it."""
         source = self.tape.outputs[state] - len(self.tape.inputs)
+        kind: LineKind = "memory" if state == self.memory else "state"
         if source < 0:
-            return None, block, True, tidy([(0.0, route[0][1]), *route])
+            return Inner(None, block, kind, tidy([(0.0, route[0][1]), *route]))
         out = self.path(self.tile.right[source])
         aside = EDGE / 2 + TRACK * state
         right, top = out[-1][0] + aside, EDGE + self.tile.height + aside
         left = route[0][0] - aside
         corners: list[Point] = [(right, out[-1][1]), (right, top), (left, top), (left, route[0][1])]
-        return source, block, True, tidy([*out, *corners, *route])
+        return Inner(source, block, kind, tidy([*out, *corners, *route]))
 
     def moved(self, box: Box) -> Box:
         """A box of the tile, in the node."""

@@ -14,6 +14,7 @@ from tinygrad_rnn.draw.templates import of_step
 from tinygrad_rnn.draw.tile import LEAD, Block, Step, Tile, Wire
 
 Key: TypeAlias = tuple[int, int]  # lane and column
+Port: TypeAlias = tuple[int, int] | int  # of a tile: (block, slot) on the left, block on the right
 Way: TypeAlias = Literal["chip", "local", "state", "below"]
 
 PORT = 16.0  # between two lines into one side of a block
@@ -34,7 +35,7 @@ class Tiles:
         self.right: dict[Key, set[int]] = {}
         self.outlets()
         self.tile: dict[Key, Tile] = {}
-        self.memories: dict[Key, int] = {}  # of templates that have one: the item that the memory comes from
+        self.memories: dict[Key, frozenset[Port]] = {}  # of templates that have one: where it comes in and goes out
         self.lay()
 
     def way_of(self, item: Item, source: int | None) -> Way:
@@ -77,9 +78,7 @@ class Tiles:
                 whole[step] = replace(step, right=tuple(sorted(right)), top=tuple(sorted(top)), ties=ties)
         drawn = {step: self.layout(one) for step, one in whole.items()}
         for key, step in bare.items():
-            self.tile[key], memory = drawn[step]
-            if memory is not None:
-                self.memories[key] = self.states(key)[memory]
+            self.tile[key], self.memories[key] = drawn[step]
         for key in self.members:
             if self.folded(key):
                 self.tile[key] = self.fold(key)
@@ -92,16 +91,15 @@ class Tiles:
             if source is not None and way == "state"
         ))  # fmt: skip
 
-    def layout(self, step: Step) -> tuple[Tile, int | None]:
-        """The tile of a step, and which of its states is the memory: by a template, if there is one for it."""
+    def layout(self, step: Step) -> tuple[Tile, frozenset[Port]]:
+        """The tile of a step, by a template, if there is one for it; and where its memory comes in and goes out."""
         chips = any(block.under or block.over for block in step.blocks)
         if len(step.blocks) == 1 and not (chips and any(wire.state is not None for wire in step.wires)):
-            return single(step), None
+            return single(step), frozenset()
         found = of_step(step)
         if found is None:
-            return lay_out(step), None
-        memory = found.states.get("$c")
-        return set_out(step, found), memory if isinstance(memory, int) else None
+            return lay_out(step), frozenset()
+        return set_out(step, found), frozenset(found.memory(step))
 
     def step(self, key: Key) -> Step:
         """What a tile is made from, but for what leaves it, without the numbers of items."""
@@ -130,9 +128,12 @@ class Tiles:
                 found.append((k, self.index[source]))
         return tuple(found)
 
-    def is_memory(self, item: Item, source: int) -> bool:
-        """Whether a state that comes into an item is the memory of its cell."""
-        return self.memories.get((item.where.lane, item.where.column or 0)) == source
+    def is_memory(self, item: Item, slot: int, source: int) -> bool:
+        """Whether a state is the memory of a cell: by the template of the step that it comes from or goes to."""
+        for end, port in ((item, (self.index[item.number], slot)), (self.made.items[source], self.index.get(source))):
+            if port in self.memories.get((end.where.lane, end.where.column or 0), ()):
+                return True
+        return False
 
     def fold(self, key: Key) -> Tile:
         """The tile of folded steps: as high as its neighbours, so that states run straight through it."""

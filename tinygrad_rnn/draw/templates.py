@@ -143,6 +143,12 @@ class Match(NamedTuple):
     played: Mapping[str, int]
     states: Mapping[str, Hashable]
 
+    def memory(self, step: Step) -> Iterator[tuple[int, int] | int]:
+        """Where the state ``$c`` comes in, (operation, input), and the operation that makes it."""
+        uses = {self.played[name] for name, role in self.template.roles.items() if "$c" in role.inputs}
+        yield from ((wire.block, wire.slot) for wire in step.wires if wire.block in uses and wire.state is not None)
+        yield from (self.played[name] for state, (name, _) in self.template.out.items() if state == "$c")
+
 
 Inputs = Sequence[tuple[str, Hashable]]  # ("local", operation), ("state", which), ("below", which), ("leaf", which)
 

@@ -57,7 +57,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = MappingProxyType({
     "arrange": {"style": "rounded,filled", "fontsize": "10"},
     "cell": {"style": "rounded,filled", "fontsize": "14"},
     "fold": {"style": "rounded,filled,dashed", "fontsize": "11"},
-    "scan": {"style": "rounded", "labelloc": "t", "fontsize": "14", "margin": "0.1,0.1"},
+    "scan": {"style": "rounded", "labelloc": "t", "fontsize": "14", "margin": "0.1,0.14"},
     "parameter": {"shape": "ellipse", "fontsize": "10", "margin": "0.01"},
     "input": {"style": "rounded,filled", "fontsize": "10"},
     "constant": {"shape": "plaintext", "style": "solid", "fontsize": "10", "margin": "0.03"},

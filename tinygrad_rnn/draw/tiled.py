@@ -234,14 +234,14 @@ class Tiled:
         own, found = self.names[item.number], inside(self.graph, node)
         parts: list[str] = []
         left, bottom = box.x - found.width / 2, box.bottom
-        for lines, kind, place in found.parts:
+        for lines, look, place in found.parts:
             name = self.unique((*item.scope, "step"), lines[0])
             here = place._replace(x=left + place.x, y=bottom + place.y)
-            parts.append(self.scene.add(Mark(name, lines, kind, (), item.scope, box=here)).name)
-        for tail, head, state, route in found.lines:
+            parts.append(self.scene.add(Mark(name, lines, look, (), item.scope, box=here)).name)
+        for tail, head, kind, route in found.lines:
             start, end = (own if number is None else parts[number] for number in (tail, head))
             moved = tuple((left + x, bottom + y) for x, y in route)
-            self.scene.lines.append(Line(start, end, (), "state" if state else "data", route=moved))
+            self.scene.lines.append(Line(start, end, (), kind, route=moved))
 
     def put_starts(self) -> None:
         """The states before the first step, beside the tiles that they go into."""
@@ -273,7 +273,7 @@ class Tiled:
         pairs = tuple(item.inputs[slot][1])
         kind: LineKind = "data"
         if self.tiles.ways[item.number][slot] == "state":
-            kind = "memory" if self.tiles.is_memory(item, source) else "state"
+            kind = "memory" if self.tiles.is_memory(item, slot, source) else "state"
         line = Line(self.names[source], self.names[item.number], pairs, kind, route=route)
         self.lines.append((pairs[0][1], slot, line))
 
