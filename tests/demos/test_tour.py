@@ -1,0 +1,60 @@
+"""The tour: every file runs and prints what it says it prints.
+
+In a file, what is printed stands behind an arrow: `print(x.grad)  # → 6.0`, or on lines of its own below. An ellipsis
+stands for a part that is measured; the tests at the end hold those parts to what the text makes of them.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from tests.demos.printed import printed
+
+ROOT = Path(__file__).parents[2]
+TOUR = ROOT / "demos" / "tour"
+FILES = sorted(TOUR.glob("[0-9]*.py"))
+NAMES = [path.stem for path in FILES]
+ARROW = re.compile(r"# → (.*)$", re.MULTILINE)
+
+
+def run(name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What the parts that `…` stands for were, in one run of a file; all else must be as the file says."""
+    (path,) = TOUR.glob(f"{name}*.py")
+    runpy.run_path(str(path), run_name="__main__")
+    lines = printed(capsys).splitlines()
+    expected = ARROW.findall(path.read_text(encoding="utf-8"))
+    assert len(lines) == len(expected), lines
+    found: list[str] = []
+    for pattern, line in zip(expected, lines, strict=True):
+        match = re.fullmatch(re.escape(pattern).replace("…", "(.*?)"), line.rstrip())
+        assert match, f"{line!r} is not what {pattern!r} says"
+        found += match.groups()
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_prints_what_it_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run(name, capsys)
+
+
+@pytest.mark.parametrize(("path", "following"), [*zip(FILES, [*FILES[1:], None], strict=True)], ids=NAMES)
+def test_a_file_is_short_and_leads_on(path: Path, following: Path | None) -> None:
+    text = path.read_text(encoding="utf-8")
+    number = int(path.name[:2])
+    assert len(text.splitlines()) <= 100
+    assert text.startswith(f"# %% [markdown]\n# # {number}. ")
+    last = text.rpartition("# %% [markdown]\n")[2]
+    assert "## Exercises" in last
+    assert re.findall(r"^# (\d)\. ", last, re.MULTILINE) == ["1", "2"]
+    assert f"`exercises/{path.name}`" in last
+    assert f"`pytest tests/exercises/test_{path.name}`" in last
+    assert not following or f"`{following.name}`" in last
+
+
+def test_the_list_of_files_is_complete() -> None:
+    text = (TOUR / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((\d\d_\w+\.py)\)", text) == [path.name for path in FILES]
