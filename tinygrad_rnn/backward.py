@@ -12,6 +12,7 @@ are there: see contributions.py.
 from __future__ import annotations
 
 import math
+import reprlib
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from tinygrad_rnn.contributions import At, Rows
 from tinygrad_rnn.op import KNOWN_ERRORS, Op, describe, explained, thread
-from tinygrad_rnn.tensor import Node, Tensor
+from tinygrad_rnn.tensor import Node, Tensor, as_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,13 +107,16 @@ def gradients(
     """d output / d w for each ``w`` of ``wrt``, leaves or not, without touching any ``.grad``.
 
     The result holds arrays, or Tensors with ``create_graph``; None for a tensor that ``output`` does not depend on.
-    Arguments and errors as for ``backward``; only what lies between ``wrt`` and ``output`` is computed.
+    Arguments and errors as for ``backward``, and TypeError if ``wrt`` is no list or tuple of tensors. Only what lies
+    between ``wrt`` and ``output`` is computed.
 
     >>> x = Tensor(2.0, requires_grad=True)
     >>> (slope,) = gradients(x * x * x, [x], create_graph=True)
     >>> float(slope), float(gradients(slope, [x])[0])
     (12.0, 12.0)
     """
+    if not isinstance(wrt, (tuple, list)) or not all(isinstance(w, Tensor) for w in wrt):
+        raise TypeError(f"gradients: wrt is a list of tensors, not {reprlib.repr(wrt)}; write [w] for one")
     record = create_graph
     seed = starting_cotangent(output, gradient, record=record)
     found = walk([output], [seed], wrt, record=record, free=not (retain_graph or record))
@@ -260,7 +264,7 @@ def starting_cotangent(output: Tensor, gradient: Any, *, record: bool) -> Any:
                 "reduce it (such as .sum() or .mean()) or pass gradient= of that shape"
             )
         gradient = np.ones(output.shape, output.dtype)
-    value = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient, output.dtype)
+    value = gradient._data if isinstance(gradient, Tensor) else as_array("gradient", gradient, output.dtype)
     if value.shape != output.shape:
         raise ValueError(f"backward: gradient has shape {value.shape}, but the tensor it belongs to has {output.shape}")
     if record:

@@ -129,7 +129,9 @@ class Subject:
         """Raise GradcheckError if a derivative is not the difference of the values."""
         xs = self.leaves()
         outputs, again = self.outputs(xs), self.outputs(self.leaves())
-        if not all(np.array_equal(a.data, b.data, equal_nan=True) for a, b in zip(outputs, again, strict=True)):
+        if [out.shape for out in outputs] != [out.shape for out in again] or not all(
+            np.array_equal(a.data, b.data, equal_nan=True) for a, b in zip(outputs, again, strict=True)
+        ):
             raise ValueError(f"gradcheck of {self.name}: two calls with the same inputs differ; give a seed")
         for i, x in enumerate(xs):
             numerical = self.differences(i, eps)
@@ -198,6 +200,8 @@ def likely_factor(analytic: Array, numerical: Array) -> str:
 
 def checked(inputs: Sequence[Any], name: str) -> list[Array]:
     """Copies of the arrays in ``inputs``, which must be float64."""
+    if not isinstance(inputs, (tuple, list)):
+        raise TypeError(f"gradcheck of {name}: inputs is a list of tensors or arrays, not a {type(inputs).__name__}")
     arrays = [np.array(x.data if isinstance(x, Tensor) else x) for x in inputs]
     for i, array in enumerate(arrays):
         if array.dtype != np.float64:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import reprlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
@@ -86,7 +87,7 @@ class Tensor:
         dtype: npt.DTypeLike | None = None,
         name: str | None = None,
     ) -> None:
-        array = np.array(data._data if isinstance(data, Tensor) else data, dtype=dtype)
+        array = as_array("Tensor: data", data._data if isinstance(data, Tensor) else data, dtype)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"Tensor: data must be numbers or booleans, but this is an array of {array.dtype}")
         if requires_grad and array.dtype.kind != "f":
@@ -108,7 +109,7 @@ class Tensor:
 
     @data.setter
     def data(self, value: npt.ArrayLike) -> None:
-        array = np.array(value, dtype=self._data.dtype)
+        array = as_array("data", value, self._data.dtype)
         if array.shape != self._data.shape:
             raise ValueError(
                 f"data: a tensor keeps its shape; this one has {self._data.shape}, the new value {array.shape}"
@@ -363,7 +364,11 @@ class Tensor:
 
     def astype(self, dtype: npt.DTypeLike) -> Tensor:
         """The value in another dtype; the gradient comes back in this one's."""
-        return registry["astype"](self, dtype=np.dtype(dtype))
+        try:
+            new = np.dtype(dtype)
+        except (TypeError, ValueError):
+            raise TypeError(f"astype: {dtype!r} is no dtype; give one such as np.float32") from None
+        return registry["astype"](self, dtype=new)
 
 
 ARRAY = "array"  # stands in a getitem key for an index that is an array; a word, so that keys compare and print
@@ -373,6 +378,15 @@ STATIC_KEYS = (int, slice, type(None), type(...), np.integer)
 def plain(x: Any) -> Any:
     """The array inside a Tensor; anything else as it is."""
     return x._data if type(x) is Tensor else x
+
+
+def as_array(what: str, value: Any, dtype: npt.DTypeLike | None) -> Array:
+    """A new array of ``value``; the error for what can't be one says ``what`` it was to be."""
+    try:
+        return np.array(value, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = f" of dtype {dtype}" if dtype is not None else ""
+        raise TypeError(f"{what} must be an array of numbers{kind}, not {reprlib.repr(value)}: {error}") from None
 
 
 def snapshot(x: Any) -> Any:
@@ -417,5 +431,5 @@ def index_part(k: Any) -> str:
 
 def closest(name: str, known: list[str]) -> str:
     """``"; did you mean 'tanh'?"``, or nothing when no known name is near."""
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(str(name), known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -108,7 +108,7 @@ LSTM = nn.LSTM(3, 5, 2, rng=0)
         (lambda: LSTM(X, lengths=[7.0, 3.0]), TypeError, r"lengths are integers, .* but these are float64"),
         (lambda: nn.LSTM(3, 5, peepholes=True), TypeError, r"LSTM: no option 'peepholes'; did you mean 'peephole'\?"),
         (lambda: nn.GRU(3, 5, bidirectinal=True), TypeError, r"GRU: no option .*; did you mean 'bidirectional'\?"),
-        (lambda: nn.RNN(3, 5, num_layers=0), ValueError, r"RNN: num_layers is 1 or more, not 0"),
+        (lambda: nn.RNN(3, 5, num_layers=0), ValueError, r"RNN: num_layers is a whole number above 0, not 0"),
         (lambda: nn.RNN(3, 5, dropout=2.0), ValueError, r"Dropout: p is a probability in \[0, 1\], not 2.0"),
         (lambda: nn.Recurrent([]), ValueError, r"Recurrent: takes one cell a layer, two if bidirectional, but 0 were"),
         (lambda: nn.Recurrent([nn.GRUCell(3, 5)], bidirectional=True), ValueError, r"but 1 were given"),

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +28,7 @@ import numpy.typing as npt
 
 from tinygrad_rnn.nn.dropout import bernoulli, probability
 from tinygrad_rnn.nn.init import Seed, generator, identity, normal, uniform
-from tinygrad_rnn.nn.module import Module, as_input, here
+from tinygrad_rnn.nn.module import Module, as_input, here, positive
 from tinygrad_rnn.nn.norm import LayerNorm
 from tinygrad_rnn.ops import linear, relu, tanh
 from tinygrad_rnn.tensor import Array, Tensor
@@ -80,8 +81,8 @@ class Cell(Module):
         dtype: npt.DTypeLike = np.float32,
         rng: Seed = None,
     ) -> None:
-        rng, rows = generator(rng), self.gates * hidden_size
         self.hidden_size = positive(hidden_size, "hidden_size", self)
+        rng, rows = generator(rng), self.gates * hidden_size
         self.weight_ih = self.drawn((rows, positive(input_size, "input_size", self)), dtype, rng)
         self.weight_hh = self.drawn((rows, self.state_sizes[0]), dtype, rng)
         self.bias_ih = self.drawn((rows,), dtype, rng) if bias else None
@@ -164,6 +165,8 @@ class RNNCell(Cell):
         self.activation = tanh if nonlinearity == "tanh" else relu
         self.norm = LayerNorm(hidden_size, dtype=dtype) if layer_norm else None
         if identity_init is not None:
+            if not isinstance(identity_init, Real):
+                raise TypeError(f"RNNCell: identity_init is a number, not {identity_init!r}")
             self.weight_hh.data = identity(self.weight_hh.shape, scale=identity_init)
             self.weight_ih.data = normal(self.weight_ih.shape, rng, std=0.001)
             for b in (self.bias_ih, self.bias_hh):
@@ -245,25 +248,18 @@ def whole(tensors: Sequence[Tensor]) -> State:
 def checked_state(state: State, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> tuple[Tensor, ...]:
     """The tensors of ``state``; ValueError or TypeError unless they have these shapes and the dtype of the input."""
     given = tuple(state) if isinstance(state, (tuple, list)) else (state,)
-    seen = [tuple(np.shape(s.data if isinstance(s, Tensor) else s)) for s in given]
+    tensors = tuple(s if isinstance(s, Tensor) else Tensor(s) for s in given)
+    seen = [s.shape for s in tensors]
     if seen != list(shapes):
         form = "(h, c)" if len(shapes) == 2 else "h" if len(shapes) == 1 else f"a tuple of {len(shapes)}"
         raise ValueError(
             f"{here()}: the state is {form} of shape {' and '.join(map(str, shapes))}, but got "
             f"{' and '.join(map(str, seen)) or 'an empty tuple'}"
         )
-    tensors = tuple(s if isinstance(s, Tensor) else Tensor(s) for s in given)
     for s in tensors:
         if s.dtype != dtype:
             raise TypeError(f"{here()}: the state is {s.dtype} and the input {dtype}; both take the parameters' dtype")
     return tensors
-
-
-def positive(size: Any, name: str, cell: Cell) -> int:
-    """``size`` if it is a whole number above 0."""
-    if not isinstance(size, (int, np.integer)) or size < 1:
-        raise ValueError(f"{type(cell).__name__}: {name} is a whole number above 0, not {size!r}")
-    return int(size)
 
 
 def one_of(value: str, known: Sequence[str], name: str, cell: Cell) -> str:

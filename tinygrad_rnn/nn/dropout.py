@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from tinygrad_rnn.nn.init import Seed, generator
-from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.module import Module, here
 from tinygrad_rnn.tensor import Array, Tensor
 
 
@@ -30,6 +32,8 @@ class Dropout(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x of any shape, with a new mask at every call."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{here()}: takes a Tensor, not a {type(x).__name__}")
         if not self.training or not self.p:
             return x
         keep = bernoulli(x.shape, 1 - self.p, self.rng).astype(x.dtype)
@@ -38,8 +42,8 @@ class Dropout(Module):
 
 def probability(name: str, p: float) -> float:
     """``p`` as a float; ValueError unless it is in [0, 1]."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"{name} is a probability in [0, 1], not {p}")
+    if not isinstance(p, Real) or not 0 <= p <= 1:
+        raise ValueError(f"{name} is a probability in [0, 1], not {p!r}")
     return float(p)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.nn.init import Seed, generator, normal
-from tinygrad_rnn.nn.module import Module, here
+from tinygrad_rnn.nn.module import Module, here, positive
 from tinygrad_rnn.ops import take
 from tinygrad_rnn.tensor import Array, Tensor, plain
 
@@ -24,7 +24,8 @@ class Embedding(Module):
     def __init__(
         self, num_embeddings: int, embedding_dim: int, *, dtype: npt.DTypeLike = np.float32, rng: Seed = None
     ) -> None:
-        self.weight = Tensor(normal((num_embeddings, embedding_dim), generator(rng)), True, dtype=dtype)
+        sizes = positive(num_embeddings, "num_embeddings", self), positive(embedding_dim, "embedding_dim", self)
+        self.weight = Tensor(normal(sizes, generator(rng)), True, dtype=dtype)
 
     def forward(self, indices: Tensor | Array) -> Tensor:
         """Indices [...] to rows [..., E]. Raises TypeError unless they are integers, IndexError outside 0..V-1."""

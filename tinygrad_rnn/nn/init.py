@@ -22,7 +22,10 @@ Shape: TypeAlias = tuple[int, ...]
 
 def generator(seed: Seed) -> np.random.Generator:
     """``seed`` itself if it is a generator, else a new one: from the number, or from the system's entropy if None."""
-    return np.random.default_rng(seed)
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"rng is a whole number, a numpy.random.Generator or None, not {seed!r}: {error}") from None
 
 
 def uniform(shape: Shape, rng: np.random.Generator, *, bound: float = 1.0) -> Array:

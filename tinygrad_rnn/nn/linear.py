@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.nn.init import Seed, generator, uniform
-from tinygrad_rnn.nn.module import Module, as_input
+from tinygrad_rnn.nn.module import Module, as_input, positive
 from tinygrad_rnn.ops import linear
 from tinygrad_rnn.tensor import Array, Tensor
 
@@ -32,7 +32,8 @@ class Linear(Module):
         dtype: npt.DTypeLike = np.float32,
         rng: Seed = None,
     ) -> None:
-        rng, bound = generator(rng), 1 / math.sqrt(in_features or 1)
+        out_features = positive(out_features, "out_features", self, least=0)
+        rng, bound = generator(rng), 1 / math.sqrt(positive(in_features, "in_features", self, least=0) or 1)
         self.weight = Tensor(uniform((out_features, in_features), rng, bound=bound), True, dtype=dtype)
         self.bias = Tensor(uniform((out_features,), rng, bound=bound), True, dtype=dtype) if bias else None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.nn.cells import Cell, State
 from tinygrad_rnn.nn.init import Seed, generator
+from tinygrad_rnn.nn.module import positive
 from tinygrad_rnn.nn.norm import LayerNorm
 from tinygrad_rnn.ops import linear, sigmoid, split, tanh
 from tinygrad_rnn.tensor import Tensor
@@ -53,7 +56,8 @@ class LSTMCell(Cell):
         dtype: npt.DTypeLike = np.float32,
         rng: Seed = None,
     ) -> None:
-        if not 0 <= proj_size < hidden_size:
+        positive(hidden_size, "hidden_size", self)
+        if positive(proj_size, "proj_size", self, least=0) >= hidden_size:
             raise ValueError(f"LSTMCell: proj_size is in 0..hidden_size - 1 = {hidden_size - 1}, not {proj_size}")
         rng = generator(rng)
         self.proj_size = proj_size
@@ -71,6 +75,8 @@ class LSTMCell(Cell):
 
     def set_forget_bias(self, value: float) -> None:
         """Start with a forget gate of σ(value): through i where it is 1 - σ(i)."""
+        if not isinstance(value, Real):
+            raise TypeError(f"LSTMCell: forget_bias is a number, not {value!r}")
         if self.bias_ih is None or self.bias_hh is None:
             raise ValueError("LSTMCell: forget_bias needs biases, but bias=False")
         H = self.hidden_size

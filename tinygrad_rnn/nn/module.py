@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.op import describe, thread
 from tinygrad_rnn.scope import scope
-from tinygrad_rnn.tensor import Array, Tensor, closest, plain
+from tinygrad_rnn.tensor import Array, Tensor, as_array, closest, plain
 
 
 class Module:
@@ -98,6 +98,10 @@ class Module:
         Raises KeyError for a name that is missing or unknown (the closest known one is named), and ValueError for a
         shape that differs; then no parameter has been changed.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict: takes names with values, as state_dict() gives, not a {type(state).__name__}"
+            )
         own = dict(self.named_parameters())
         for name in state:
             if name not in own:
@@ -106,7 +110,7 @@ class Module:
         for name, value in own.items():
             if name not in state:
                 raise KeyError(f"load_state_dict: the value of parameter {name!r} is missing")
-            new[name] = np.asarray(plain(state[name]), value.dtype)
+            new[name] = as_array(f"load_state_dict: {name!r}", plain(state[name]), value.dtype)
             if new[name].shape != value.shape:
                 raise ValueError(
                     f"load_state_dict: {name!r} has shape {value.shape}, but the value given has {new[name].shape}"
@@ -126,6 +130,14 @@ def children_in(name: str, value: object) -> Iterator[tuple[str, Module]]:
         yield name, value
     elif isinstance(value, (list, tuple)):
         yield from ((f"{name}.{i}", child) for i, child in enumerate(value) if isinstance(child, Module))
+
+
+def positive(size: Any, name: str, module: Module, *, least: int = 1) -> int:
+    """``size`` if it is a whole number above 0, or not below ``least``."""
+    if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < least:
+        what = "above 0" if least == 1 else f"of {least} or more"
+        raise ValueError(f"{type(module).__name__}: {name} is a whole number {what}, not {size!r}")
+    return int(size)
 
 
 def here() -> str:

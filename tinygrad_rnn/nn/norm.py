@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.nn.module import Module, as_input
+from tinygrad_rnn.nn.module import Module, as_input, positive
 from tinygrad_rnn.ops import mean, sqrt, var
 from tinygrad_rnn.tensor import Array, Tensor
 
@@ -23,6 +23,7 @@ class LayerNorm(Module):
     def __init__(
         self, features: int, *, eps: float = 1e-5, bias: bool = True, dtype: npt.DTypeLike = np.float32
     ) -> None:
+        features = positive(features, "features", self)
         self.eps = float(eps)
         self.weight = Tensor(np.ones(features), True, dtype=dtype)
         self.bias = Tensor(np.zeros(features), True, dtype=dtype) if bias else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import is_
 from typing import Any
@@ -15,7 +15,7 @@ from tinygrad_rnn.nn.dropout import Dropout
 from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed, generator
 from tinygrad_rnn.nn.lstm import LSTMCell
-from tinygrad_rnn.nn.module import Module, here
+from tinygrad_rnn.nn.module import Module, here, positive
 from tinygrad_rnn.ops import concatenate, reshape, stack, take, where
 from tinygrad_rnn.scan import Pure, scan
 from tinygrad_rnn.scope import scope
@@ -60,6 +60,9 @@ class Recurrent(Module):
         unroll: bool = True,
         rng: Seed = None,
     ) -> None:
+        given: Any = cells
+        if not isinstance(given, Iterable) or not all(isinstance(cell, Cell) for cell in given):
+            raise TypeError(f"{type(self).__name__}: takes a list of cells, not {given!r}")
         self.cells = tuple(cells)
         self.unroll = unroll
         self.steps: dict[tuple[int, bool, bool], tuple[list[Any], Pure]] = {}  # with what `attributes` was
@@ -261,8 +264,7 @@ class Stacked(Recurrent):
             if name not in known:
                 others = ["num_layers", "bidirectional", "batch_first", "dropout", "zoneout", "unroll", "rng"]
                 raise TypeError(f"{type(self).__name__}: no option {name!r}{closest(name, [*known, *others])}")
-        if num_layers < 1:
-            raise ValueError(f"{type(self).__name__}: num_layers is 1 or more, not {num_layers}")
+        positive(num_layers, "num_layers", self)
         rng, directions = generator(rng), 2 if bidirectional else 1
         cells: list[Cell] = []
         for _ in range(num_layers):

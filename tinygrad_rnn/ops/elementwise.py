@@ -165,9 +165,10 @@ def clip(x: Value, *, min: float | None = None, max: float | None = None) -> Arr
 @op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
 def astype(x: Value, *, dtype: np.dtype[Any]) -> Array:
     """x in another floating-point dtype; the gradient comes back in the dtype of x."""
-    if np.dtype(dtype).kind != "f":
-        raise TypeError(f"only floating-point dtypes carry gradients, not {dtype}; detach() first")
-    return np.asarray(x).astype(dtype)
+    new = np.dtype(dtype)
+    if new.kind != "f":
+        raise TypeError(f"only floating-point dtypes carry gradients, not {new}; detach() first")
+    return np.asarray(x).astype(new)
 
 
 @op()

@@ -160,7 +160,7 @@ TINY = 1e-30  # stands for the sum of a slice of nothing but exp(-inf): every ot
 
 def total(e: Array, axis: Axes) -> Array:
     """The sum over ``axis``, kept with length 1; over the last one as a product with ones, several times as fast."""
-    if axis in {-1, e.ndim - 1} and e.ndim > 1:
+    if isinstance(axis, int) and axis in {-1, e.ndim - 1} and e.ndim > 1:
         return np.matmul(e, np.ones((e.shape[-1], 1), e.dtype))
     return np.sum(e, axis, keepdims=True)
 

@@ -121,9 +121,15 @@ def split(x: Tensor, sections: int | list[int], *, axis: int = 0) -> list[Tensor
     >>> [part.shape for part in split(Tensor(np.zeros((2, 12))), 4, axis=1)]
     [(2, 3), (2, 3), (2, 3), (2, 3)]
     """
-    if not -x.ndim <= axis < x.ndim:
-        raise no_axis("split", x, axis)
-    keys = cuts(x.shape[axis], sections if isinstance(sections, int) else tuple(sections), axis % x.ndim)
+    try:
+        if not -x.ndim <= axis < x.ndim:
+            raise no_axis("split", x, axis)
+        keys = cuts(x.shape[axis], sections if isinstance(sections, int) else tuple(sections), axis % x.ndim)
+    except (AttributeError, TypeError, ZeroDivisionError):
+        raise TypeError(
+            f"split({type(x).__name__}, {sections!r}, axis={axis!r}): takes a Tensor, the number of parts or a list of "
+            "their lengths, and an axis"
+        ) from None
     if keys is None:
         raise ValueError(f"split: axis {axis} of shape {x.shape} can't be cut into {sections}")
     return [getitem(x, key=key) for key in keys]
@@ -144,8 +150,11 @@ def cuts(length: int, sections: int | tuple[int, ...], axis: int) -> list[tuple[
 
 def unstack(x: Tensor, *, axis: int = 0) -> list[Tensor]:
     """The slices of ``x`` along ``axis``, without that axis: ``unstack(x)[t]`` is ``x[t]``."""
-    if not -x.ndim <= axis < x.ndim:
-        raise no_axis("unstack", x, axis)
+    try:
+        if not -x.ndim <= axis < x.ndim:
+            raise no_axis("unstack", x, axis)
+    except (AttributeError, TypeError):
+        raise TypeError(f"unstack({type(x).__name__}, axis={axis!r}): takes a Tensor and an axis") from None
     lead = (slice(None),) * (axis % x.ndim)
     return [x[(*lead, i)] for i in range(x.shape[axis])]
 

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Optimizer(ABC):
     @classmethod
     def _number(cls, name: str, value: float, below: float = math.inf) -> float:
         """``value`` as a Python float, which does not widen float32 arrays; it must lie in [0, below)."""
-        if not 0 <= value < below:
+        if not isinstance(value, Real) or not 0 <= value < below:
             raise ValueError(f"{cls.__name__}: {name} must be a number in [0, {below:g}), got {value!r}")
         return float(value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 import numpy as np
 
@@ -40,10 +41,10 @@ def clip_grad_norm(
 
     Raises ValueError if ``max_norm`` is negative or NaN, or ``norm_type`` is not positive.
     """
-    if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm: max_norm must be 0 or more, got {max_norm}")
-    if not norm_type > 0:
-        raise ValueError(f"clip_grad_norm: norm_type must be positive, got {norm_type}")
+    if not isinstance(max_norm, Real) or not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm: max_norm must be 0 or more, got {max_norm!r}")
+    if not isinstance(norm_type, Real) or not norm_type > 0:
+        raise ValueError(f"clip_grad_norm: norm_type must be positive, got {norm_type!r}")
     gradients = gradients_of(target)
     norm = total_norm(gradients, norm_type)
     if not math.isfinite(norm):
@@ -73,8 +74,8 @@ def clip_grad_value(target: Optimizer | FlatParameters | Iterable[Tensor], clip_
 
     Raises ValueError if ``clip_value`` is negative or NaN.
     """
-    if not clip_value >= 0:
-        raise ValueError(f"clip_grad_value: clip_value must be 0 or more, got {clip_value}")
+    if not isinstance(clip_value, Real) or not clip_value >= 0:
+        raise ValueError(f"clip_grad_value: clip_value must be 0 or more, got {clip_value!r}")
     for g in gradients_of(target):
         np.clip(g, -float(clip_value), float(clip_value), out=g)
 
@@ -87,6 +88,8 @@ def gradients_of(target: Optimizer | FlatParameters | Iterable[Tensor]) -> list[
         target.gather_gradients()
         return [target.grad]
     tensors: dict[int, Tensor] = {}
+    if not isinstance(target, Iterable):
+        raise TypeError(f"clipping: expected an optimizer or tensors, but got a {type(target).__name__}")
     for t in [target] if isinstance(target, Tensor) else target:
         if not isinstance(t, Tensor):
             raise TypeError(f"clipping: expected an optimizer or tensors, but met a {type(t).__name__}")

@@ -102,7 +102,7 @@ class FlatParameters:
 
 def trainable(parameters: Iterable[Tensor]) -> tuple[Tensor, ...]:
     """The tensors of ``parameters`` that require grad, each once; see ``FlatParameters`` for what is raised."""
-    if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
+    if isinstance(parameters, (Tensor, np.ndarray)) or not isinstance(parameters, Iterable):
         raise TypeError(
             f"parameters: expected an iterable of tensors, but this is a {type(parameters).__name__}; give "
             "model.parameters(), or a list such as [w, b]"

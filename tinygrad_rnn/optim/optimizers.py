@@ -213,7 +213,10 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        beta1, beta2 = betas
+        try:
+            beta1, beta2 = betas
+        except (TypeError, ValueError):
+            raise ValueError(f"{type(self).__name__}: betas is a pair of numbers, got {betas!r}") from None
         self.betas = self._number("betas[0]", beta1, below=1), self._number("betas[1]", beta2, below=1)
         self.eps = self._number("eps", eps)
         super().__init__(parameters, lr, weight_decay=weight_decay, state=["grad_sum", "square_sum"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import TypeAlias
 
 Schedule: TypeAlias = Callable[[int], float]
@@ -108,5 +109,5 @@ class WarmUp:
 
 def require(schedule: object, name: str, value: float, least: int) -> None:
     """Raise ValueError unless ``value`` is at least ``least``."""
-    if not value >= least:
-        raise ValueError(f"{type(schedule).__name__}: {name} must be at least {least}, got {value}")
+    if not isinstance(value, Real) or not value >= least:
+        raise ValueError(f"{type(schedule).__name__}: {name} must be at least {least}, got {value!r}")

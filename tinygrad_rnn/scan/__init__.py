@@ -7,15 +7,18 @@ one node of the graph. ``python -m tinygrad_rnn.scan lstm`` shows a plan.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn.op import thread
 from tinygrad_rnn.scan.planned import Pure, scan_planned
 from tinygrad_rnn.scan.stepper import Stepper
 from tinygrad_rnn.scan.tape import CannotPlan
 from tinygrad_rnn.scan.unroll import scan_unrolled
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.tensor import Tensor, plain
 
 __all__ = ["CannotPlan", "Pure", "Stepper", "scan"]
 
@@ -63,6 +66,11 @@ def scan(
     """
     if not isinstance(xs, (tuple, list)):
         raise TypeError(f"scan: xs is a tuple of what each step takes, not a {type(xs).__name__}; write (x,)")
+    if not callable(step):
+        raise TypeError(f"scan: step is a function of the state and what xs have at t, not a {type(step).__name__}")
+    for x in xs:
+        if not isinstance(x, (Tensor, np.ndarray, list, tuple)) or not np.ndim(plain(x)):
+            raise TypeError(f"scan: each of xs is a tensor or array [T, ...], but there is {reprlib.repr(plain(x))}")
     lengths = {len(x) for x in xs}
     if len(lengths) != 1 or lengths == {0}:
         raise ValueError(f"scan: xs need one common number of steps T > 0, but have {[len(x) for x in xs]}")
