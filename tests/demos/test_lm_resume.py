@@ -106,6 +106,17 @@ def test_reports_leave_no_trace(text: Path, cell: str) -> None:
     assert everything(reporting) == everything(quiet)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_the_state_is_carried_within_an_epoch_and_fresh_at_its_start(text: Path, cell: str) -> None:
+    options = Train(text=str(text), cell=cell, units=3, steps=100, batch_size=8)  # 5 windows in an epoch
+    plain, disturbed = (Trainer(options, read_corpus(options)) for _ in range(2))
+    for step in range(12):
+        disturbed.state = plain.model.zero_state(8) if step in {0, 5, 10} else plain.state
+        assert disturbed.step() == plain.step()
+    disturbed.state = plain.model.zero_state(8)
+    assert disturbed.step() != plain.step()
+
+
 # ------------------------------------------------------------------------------------------------- the program, killed
 
 RUN = [*TINY, "--iterations", "12", "--report", "3", "7", "8", "--dropout", "0.3", "--save-every", "2"]
