@@ -15,6 +15,7 @@ Exit code: 0; 1 when training diverged; 2 after one line that says what is wrong
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
 import io
 import os
@@ -35,6 +36,7 @@ if __name__ == "__main__":  # BLAS reads its number of threads once, when NumPy 
         os.environ[variable] = str(asked.threads or threads)
 
 from demos.lm import commands, options, run, settings
+from demos.lm.consoles import nearest
 from demos.lm.divergence import DivergedError
 from tinygrad_rnn import checkpoint, text
 
@@ -70,7 +72,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, dict[str, Any]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code. Mistakes in the input end in one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a console that lacks a character prints ? for it
+        codecs.register_error("nearest", nearest)  # a console that lacks a character prints what is like it
+        sys.stdout.reconfigure(errors="nearest")
     try:
         command, given = parse(arguments)
         return command(given)

@@ -9,10 +9,11 @@
 7. ``files``      a Trainer as a checkpoint and back; the folder of a run
 8. ``log``        a run as JSON lines
 9. ``progress``   a run at the console
-10. ``run``       the loop around the Trainer: the command ``train``
-11. ``commands``  ``sample`` and ``evaluate``
-12. ``options``   every option of every command, with default, unit and limits
-13. ``settings``  such a list of options as command line, TOML file and checked values
+10. ``consoles``  characters that a console lacks
+11. ``run``       the loop around the Trainer: the command ``train``
+12. ``commands``  ``sample`` and ``evaluate``
+13. ``options``   every option of every command, with default, unit and limits
+14. ``settings``  such a list of options as command line, TOML file and checked values
 
 A new command is a class of options, a function that takes them, and a line in ``demos/char_lm.py``.
 """

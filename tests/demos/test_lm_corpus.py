@@ -102,10 +102,10 @@ def test_unknown_characters_are_named_or_left_out(
 
 
 CONSOLES = [
-    ({"PYTHONIOENCODING": "cp866"}, "cp866", "Ей-богу, ?ёлки?"),
+    ({"PYTHONIOENCODING": "cp866"}, "cp866", 'Ей-богу, "ёлки"'),
     ({"PYTHONIOENCODING": "cp1251"}, "cp1251", "Ей-богу, «ёлки»"),
     ({"LC_ALL": "C"}, "utf-8", "Ей-богу, «ёлки»"),
-    ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "ascii", "??-????, ??????"),
+    ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "ascii", '??-????, "????"'),
 ]
 
 
