@@ -4,6 +4,7 @@
     python demos/char_lm.py train --resume runs/char_lm              go on after Ctrl-C, or a power cut, bit for bit
     python demos/char_lm.py sample --prompt "Prince Andrew" --temperature 0.7
     python demos/char_lm.py evaluate
+    python demos/char_lm.py export --format onnx                     for other programs, or safetensors for PyTorch
 
 This file is the command line; the job itself is in ``demos/lm``, whose ``__init__.py`` says in which order to read it.
 Each command lists its options with ``--help``, and takes them from a TOML file as well: ``--config FILE``.
@@ -35,7 +36,7 @@ if __name__ == "__main__":  # BLAS reads its number of threads once, when NumPy 
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[variable] = str(asked.threads or threads)
 
-from demos.lm import commands, options, run, settings
+from demos.lm import commands, interchange, options, run, settings
 from demos.lm.consoles import nearest
 from demos.lm.divergence import DivergedError
 from tinygrad_rnn import checkpoint, text
@@ -46,6 +47,7 @@ COMMANDS: dict[str, tuple[type, Command]] = {
     "train": (options.Train, run.train),
     "sample": (options.Sample, commands.sample),
     "evaluate": (options.Evaluate, commands.evaluate),
+    "export": (options.Export, interchange.export),
 }
 
 

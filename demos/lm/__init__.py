@@ -10,10 +10,12 @@
 8. ``log``        a run as JSON lines
 9. ``progress``   a run at the console
 10. ``consoles``  characters that a console lacks
-11. ``run``       the loop around the Trainer: the command ``train``
-12. ``commands``  ``sample`` and ``evaluate``
-13. ``options``   every option of every command, with default, unit and limits
-14. ``settings``  such a list of options as command line, TOML file and checked values
+11. ``ranks``     several processes that train together
+12. ``run``       the loop around the Trainer: the command ``train``
+13. ``commands``  ``sample`` and ``evaluate``
+14. ``interchange``  the model for other programs, in PyTorch's names or ONNX: ``export``
+15. ``options``   every option of every command, with default, unit and limits
+16. ``settings``  such a list of options as command line, TOML file and checked values
 
 A new command is a class of options, a function that takes them, and a line in ``demos/char_lm.py``.
 """

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,12 +15,15 @@ from demos.lm.corpus import Corpus, for_people
 from demos.lm.divergence import DivergedError, diagnosis
 from demos.lm.model import CharLM
 from demos.lm.options import Train
+from demos.lm.ranks import Ranks
 from demos.lm.sampling import continuation
 from demos.lm.scoring import score
 from tinygrad_rnn import cross_entropy, nn, optim, text
+from tinygrad_rnn.tensor import Array
 from tinygrad_rnn.text.vocabulary import Ids
 
 Window: TypeAlias = tuple[Ids, Ids]  # inputs and targets [T, B]
+Average: TypeAlias = Callable[[Array, float], float]  # of a gradient, in place, and a loss
 
 RECENT = 100  # iterations, of which the mean loss is shown
 SAMPLE = 200  # characters of a sample on the way
@@ -34,25 +38,35 @@ class Step(NamedTuple):
 
 
 def update(
-    model: CharLM, optimizer: optim.Optimizer, window: Window, state: Any, *, clip: float, clip_value: float = math.inf
+    model: CharLM,
+    optimizer: optim.Optimizer,
+    window: Window,
+    state: Any,
+    *,
+    clip: float,
+    clip_value: float = math.inf,
+    average: Average = lambda _, loss: loss,
 ) -> Step:
     """One step of truncated backpropagation through time.
 
-    ``state`` connects the windows; it is detached, so the gradient goes back to the beginning of this one. Raises
-    DivergedError, and changes no parameter, if the loss or a gradient is not finite.
+    ``state`` connects the windows; it is detached, so the gradient goes back to the beginning of this one. ``average``
+    makes of this process's gradient [N], in place, and loss those of all that train together. Raises DivergedError,
+    and changes no parameter, if the loss or a gradient is not finite.
     """
     inputs, targets = window
     optimizer.zero_grad()
     logits, new = model(inputs, state)
     loss = cross_entropy(logits, targets)
     loss.backward()
+    optimizer.parameters.gather_gradients()
+    nats = average(optimizer.parameters.grad, loss.item())
     norm = optim.clip_grad_norm(optimizer, clip)
-    if not (math.isfinite(norm) and math.isfinite(loss.item())):
-        raise DivergedError(optimizer.steps + 1, loss.item(), norm, diagnosis(model, window, state))
+    if not (math.isfinite(norm) and math.isfinite(nats)):
+        raise DivergedError(optimizer.steps + 1, nats, norm, diagnosis(model, window, state))
     if clip_value < math.inf:
         optim.clip_grad_value(optimizer, clip_value)
     optimizer.step()
-    return Step(loss.item(), norm, nn.detach(new))
+    return Step(nats, norm, nn.detach(new))
 
 
 @dataclass
@@ -79,10 +93,13 @@ class Trainer:
     parameters and ``optimizer``, which counts the iterations; in ``rng``, from which dropout draws; in the position in
     the data and the ``state`` carried from window to window, None before the first; in the ``recent`` losses and the
     ``best`` validation. The learning rate is a function of the iteration.
+
+    Of several ``ranks`` that train together, each has its ``own`` streams of a window, and their part of the state.
     """
 
-    def __init__(self, options: Train, corpus: Corpus) -> None:
-        self.options, self.corpus = options, corpus
+    def __init__(self, options: Train, corpus: Corpus, ranks: Ranks | None = None) -> None:
+        self.options, self.corpus, self.ranks = options, corpus, ranks or Ranks()
+        self.own = self.ranks.own(options.batch_size)
         self.batches = text.Batches(corpus.training, steps=options.steps, batch_size=options.batch_size)
         windows = text.evaluation_batches(corpus.validation, steps=options.steps, batch_size=options.batch_size)
         self.windows = list(windows)
@@ -106,8 +123,19 @@ class Trainer:
             self.state = None
         self.optimizer.lr = self.schedule(self.iteration)
         clip, clip_value = (limit or math.inf for limit in (self.options.clip, self.options.clip_value))
-        window = next(self.batches)
-        step = update(self.model, self.optimizer, window, self.state, clip=clip, clip_value=clip_value)
+        inputs, targets = next(self.batches)
+        if not self.ranks.first:  # random numbers of its own, which no checkpoint needs to keep
+            own = np.random.default_rng([self.options.seed, self.iteration, self.ranks.rank])
+            self.rng.bit_generator.state = own.bit_generator.state
+        step = update(
+            self.model,
+            self.optimizer,
+            (inputs[:, self.own], targets[:, self.own]),
+            self.state,
+            clip=clip,
+            clip_value=clip_value,
+            average=partial(self.ranks.average, streams=self.options.batch_size),
+        )
         self.state, self.norm = step.state, step.norm
         self.recent.append(step.loss)
         return step.loss

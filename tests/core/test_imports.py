@@ -27,7 +27,7 @@ OPTIONAL = {  # each in one place
     "draw": {"graphviz"},
     "checkpoint": {"safetensors"},
     "onnx": {"onnx"},
-    "demos": {"graphviz", "matplotlib", "tqdm", "demos"},
+    "demos": {"graphviz", "matplotlib", "tqdm", "mpi4py", "demos"},
 }
 
 

@@ -1,0 +1,155 @@
+"""Several processes that train one model together, each on streams of text of its own: MPI, through mpi4py.
+
+    mpiexec -n 4 python demos/char_lm.py train
+
+starts the program four times. Each process, a *rank*, has the whole model and B/4 of the B streams. After its backward
+pass the gradients, which lie in one buffer, are averaged by one all-reduce. So every rank makes the same step: that of
+one process with all streams, but for rounding. Rank 0 alone speaks, validates and writes files, and a checkpoint has
+the state of all streams, so that any number of ranks can go on from it.
+
+A rank that fails says so and ends the others; one that is killed has them ended by mpiexec. Ctrl-C and SIGTERM, which
+mpiexec passes on to all, end training after a step that all have made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from demos.lm.settings import OptionError
+from tinygrad_rnn.tensor import Array
+
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # where mpiexec says how many it started: MPICH and its kin, Open MPI
+FIRST_SPEAKS = 2.0  # seconds, in which rank 0 tells what is wrong with all
+
+
+class Ranks:
+    """The processes that train together: this one alone."""
+
+    rank, size = 0, 1
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []  # that ask this process to stop
+
+    @property
+    def first(self) -> bool:
+        """Whether this is rank 0."""
+        return self.rank == 0
+
+    @property
+    def stop(self) -> bool:
+        """Whether all are to stop after this step."""
+        return bool(self.signals)
+
+    def own(self, streams: int) -> slice:
+        """Which of so many streams this rank has; ranks differ by one at most. Raises OptionError for too few."""
+        if streams < self.size:
+            raise OptionError(f"batch_size: {self.size} ranks need a stream of text each, but there are {streams}")
+        return slice(self.rank * streams // self.size, (self.rank + 1) * streams // self.size)
+
+    def average(self, gradient: Array, loss: float, streams: int) -> float:  # noqa: ARG002  alone it is the average
+        """Average ``gradient`` [N], in place, and ``loss`` over all of so many streams; the loss is returned."""
+        return loss
+
+    def gathered(self, array: Array, streams: int) -> Array:  # noqa: ARG002  alone it is all
+        """An array [L, own streams, H] of every rank as one [L, streams, H], for rank 0; others get what they gave."""
+        return array
+
+    def told(self, numbers: Sequence[float]) -> list[float]:
+        """What rank 0 has for ``numbers``."""
+        return list(numbers)
+
+    def run(self, main: Callable[[], int]) -> int:
+        """The exit code of the program ``main``."""
+        return main()
+
+
+class MPIRanks(Ranks):
+    """The processes that mpiexec started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        try:
+            from mpi4py import MPI
+        except ImportError as error:
+            raise ImportError(
+                "training by several processes needs the package mpi4py: pip install 'tinygrad-rnn[mpi]'"
+            ) from error
+        self.MPI, self.world = MPI, MPI.COMM_WORLD
+        self.rank, self.size = self.world.rank, self.world.size
+        self.agreed = False  # to stop
+        self.buffer: Array = np.empty(0)
+
+    @property
+    def stop(self) -> bool:
+        """Whether all are to stop, as of the last ``average``, where a rank that was asked to told the others."""
+        return self.agreed
+
+    def average(self, gradient: Array, loss: float, streams: int) -> float:
+        """See ``Ranks``. All that ranks say to each other in a step is one sum: gradients, loss, wishes to stop."""
+        if self.buffer.size != gradient.size + 2:
+            self.buffer = np.empty(gradient.size + 2, gradient.dtype)
+        own = self.own(streams)
+        np.multiply(gradient, (own.stop - own.start) / streams, out=self.buffer[:-2])
+        self.buffer[-2:] = loss * (own.stop - own.start) / streams, bool(self.signals)
+        self.world.Allreduce(self.MPI.IN_PLACE, self.buffer)
+        np.copyto(gradient, self.buffer[:-2])
+        self.agreed = self.buffer[-1] != 0
+        return float(self.buffer[-2])
+
+    def gathered(self, array: Array, streams: int) -> Array:
+        """See ``Ranks``."""
+        layers, _, units = array.shape
+        shares = [rank * streams // self.size for rank in range(self.size + 1)]
+        sizes = np.diff(shares) * layers * units
+        whole = np.empty((streams, layers, units), array.dtype)
+        self.world.Gatherv(np.ascontiguousarray(array.swapaxes(0, 1)), [whole, sizes])
+        return whole.swapaxes(0, 1) if self.first else array
+
+    def told(self, numbers: Sequence[float]) -> list[float]:
+        """See ``Ranks``."""
+        array = np.array(numbers, np.float64)
+        self.world.Bcast(array)
+        return [float(number) for number in array]
+
+    def run(self, main: Callable[[], int]) -> int:
+        """See ``Ranks``. Ranks but the first are silent; one that fails speaks, if rank 0 hasn't, and ends all."""
+        errors = sys.stderr if self.first else io.StringIO()
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            contextlib.redirect_stdout(sys.stdout if self.first else nowhere),
+            contextlib.redirect_stderr(errors),
+        ):
+            code = guarded(main)
+        if code not in {0, 128 + signal.SIGINT, 128 + signal.SIGTERM}:
+            if isinstance(errors, io.StringIO):
+                time.sleep(FIRST_SPEAKS)
+                print(f"rank {self.rank}: {errors.getvalue()}", end="", file=sys.stderr, flush=True)
+            self.world.Abort(code)
+        return code
+
+
+def guarded(main: Callable[[], int]) -> int:
+    """The exit code of ``main``, whatever it raises."""
+    try:
+        return main()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except Exception:  # noqa: BLE001  the others wait for this rank, so it has to end them
+        traceback.print_exc()
+        return 1
+
+
+def launched() -> Ranks:
+    """The ranks that this process is one of."""
+    sizes = [os.environ[name] for name in SIZES if name in os.environ]
+    return MPIRanks() if sizes and int(sizes[0]) > 1 else Ranks()
