@@ -78,9 +78,7 @@ X = Tensor(3.0, requires_grad=True)
 print(X.grad)  # → 6.0
 
 # %% [markdown]
-# ## Exercises
-#
-# Edit `exercises/01_derivative.py`, then run `pytest tests/exercises/test_01_derivative.py`.
+# ## Exercises: `exercises/01_derivative.py`, tested by `pytest tests/exercises/test_01_derivative.py`
 #
 # 1. `by_hand(x)`: the derivative of exp(sin(x²)) by the chain rule, in plain Python.
 # 2. `newton(f, x)`: a zero of f by Newton's method, x ← x - f(x) / f'(x), where the engine differentiates.
