@@ -8,7 +8,7 @@ is marked by 1, then one of the first T/2 - 1 that are not marked yet; the marke
 unless marked, all others 0. If the first step is marked, its value is 0. The length is drawn from T..T + T/10, and the
 answer is 0.5 + (X1 + X2) / 4. What is marked lies at least T/2 steps before the end.
 
-Their own cell, which has no forget gate, is tried as well.
+Their own cell, which has no forget gate, is tried as well, with their input gates, nearly closed, and our optimizer.
 """
 
 from __future__ import annotations

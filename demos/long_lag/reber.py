@@ -105,6 +105,8 @@ def task(lag: int, seed: int = 0) -> Task:
         blind=1.0,
         weights=276,
         count=8440,
+        units=32,
+        rate=0.01,
     )
 
 

@@ -5,7 +5,8 @@ from; what is counted is sequences, as in the literature. A network is a layer o
 outputs, with Adam and clipping.
 
 The LSTM starts with input gates that are nearly closed and forget gates that are nearly open, each unit with a time
-scale of its own, up to the lag: Tallec and Ollivier 2018 (arXiv:1804.11188), section 3.
+scale of its own, up to the lag: Tallec and Ollivier 2018 (arXiv:1804.11188), section 3. The cell of 1997 starts with
+input gates at -3 to -6, as its authors had them for adding.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 from demos import console  # isort: split
 
@@ -35,8 +35,7 @@ class Network(nn.Module):
         self.recurrent = layer(cell, features, task.units, rng)
         self.head = nn.Linear(task.units, task.outputs, rng=rng)
         self.direct = nn.Embedding(task.inputs, task.outputs, rng=rng) if task.alone else None
-        if cell == "LSTM":
-            start(self.recurrent.cells[0], task.lag, rng, forget_bias)
+        start(self.recurrent.cells[0], task.lag, rng, forget_bias)
 
     def forward(self, sequences: Sequences) -> Tensor:
         """The outputs [N, V] at the places where answers are due: logits, or values [N, 1]."""
@@ -58,15 +57,22 @@ def layer(cell: str, features: int, units: int, rng: np.random.Generator) -> nn.
     return {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}[cell](features, units, unroll=False, rng=rng)
 
 
-def start(lstm: Any, lag: int, rng: np.random.Generator, forget_bias: float | None) -> None:
-    """Set the biases of input and forget gates to -log u and log u, u uniform in 1..lag - 1; or as is asked for."""
-    if forget_bias is not None:
-        lstm.set_forget_bias(forget_bias)
-        return
-    H = lstm.hidden_size
-    scales = np.log(rng.uniform(1, lag - 1, H))
-    lstm.bias_ih.data = np.concatenate([-scales, scales, lstm.bias_ih.data[2 * H :]])
-    lstm.bias_hh.data = np.concatenate([np.zeros(2 * H), lstm.bias_hh.data[2 * H :]])
+def start(cell: nn.Cell, lag: int, rng: np.random.Generator, forget_bias: float | None) -> None:
+    """Set the biases that the gates of an LSTM start with; those of other cells stay as they are."""
+    if isinstance(cell, nn.LSTM1997Cell):
+        set_gates(cell, np.linspace(-3, -6, cell.hidden_size))
+    elif isinstance(cell, nn.LSTMCell) and forget_bias is not None:
+        cell.set_forget_bias(forget_bias)
+    elif isinstance(cell, nn.LSTMCell):
+        scales = np.log(rng.uniform(1, lag - 1, cell.hidden_size))
+        set_gates(cell, np.concatenate([-scales, scales]))
+
+
+def set_gates(cell: nn.Cell, values: Array) -> None:
+    """Let the biases of the first gates, which are the input and the forget gate, be ``values``."""
+    for bias, new in ((cell.bias_ih, values), (cell.bias_hh, np.zeros(len(values)))):
+        if bias is not None:
+            bias.data = np.concatenate([new, bias.data[len(new) :]])
 
 
 @dataclass(frozen=True)
