@@ -36,7 +36,7 @@ if __name__ == "__main__":  # BLAS reads its number of threads once, when NumPy 
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[variable] = str(asked.threads or threads)
 
-from demos.lm import commands, interchange, options, run, settings
+from demos.lm import commands, interchange, options, ranks, run, settings
 from demos.lm.consoles import nearest
 from demos.lm.divergence import DivergedError
 from tinygrad_rnn import checkpoint, text
@@ -96,4 +96,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ranks.launched().run(main))

@@ -20,6 +20,7 @@ import numpy as np
 from demos.lm.corpus import Corpus, read_corpus
 from demos.lm.model import CharLM
 from demos.lm.options import Train
+from demos.lm.ranks import Ranks
 from demos.lm.settings import OptionError, options_of, recorded, to_toml, values
 from demos.lm.training import Best, Trainer, new_model
 from tinygrad_rnn import checkpoint, text
@@ -91,7 +92,14 @@ def find(path: str, *, best: bool) -> Path:
 
 
 def save(trainer: Trainer, path: Path) -> None:
-    """Write a checkpoint. Raises CheckpointError if that fails; the file that was there is as it was then."""
+    """Write a checkpoint. Raises CheckpointError if that fails; the file that was there is as it was then.
+
+    Of several ranks, rank 0 writes it, once all have handed in their part of the state: so each has to call this.
+    """
+    streams, ranks = trainer.options.batch_size, trainer.ranks
+    state = [ranks.gathered(tensor.data, streams) for tensor in tensors_of(trainer.state)]
+    if not ranks.first:
+        return
     moments, path_of_text = trainer.optimizer.state_dict(), Path(trainer.options.text).absolute()
     header = {
         "iteration": trainer.iteration,
@@ -104,7 +112,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "best": asdict(trainer.best) if trainer.best.iteration else None,
     }
     arrays = trainer.model.state_dict() | {f"optimizer.{name}": array for name, array in moments.items()}
-    arrays |= {f"state.{k}": tensor.data for k, tensor in enumerate(tensors_of(trainer.state))}
+    arrays |= {f"state.{k}": array for k, array in enumerate(state)}
     arrays["recent"] = np.array(trainer.recent, np.float64)
     checkpoint.save(path, arrays, header)
 
@@ -177,16 +185,17 @@ def parameters_in(read: Checkpoint) -> dict[str, Array]:
     return {name: array for name, array in read.arrays.items() if not name.startswith(BESIDE)}
 
 
-def resume(read: Checkpoint, given: Mapping[str, Any]) -> Trainer:
+def resume(read: Checkpoint, given: Mapping[str, Any], ranks: Ranks | None = None) -> Trainer:
     """The training in a checkpoint, to go on exactly as it would have, but for the options ``given`` anew.
 
     Raises OptionError for options that make another training of it; CheckpointError if its text has changed, and for
     what is wrong with the file.
     """
-    options = changed(read.options, given)
+    options, ranks = changed(read.options, given), ranks or Ranks()
+    ranks.own(options.batch_size)
     corpus = learned(read, options)
     with reading(read.path):
-        trainer = Trainer(options, corpus)
+        trainer = Trainer(options, corpus, ranks)
         take(trainer, read)
     return trainer
 
@@ -231,7 +240,7 @@ def take(trainer: Trainer, read: Checkpoint) -> None:
 
 
 def carried(trainer: Trainer, arrays: Mapping[str, Array]) -> Any:
-    """The carried state in ``arrays``."""
+    """The carried state in ``arrays``: what this rank has of it."""
     if not any(name.startswith("state.") for name in arrays):
         return None
     zeros = tensors_of(trainer.model.zero_state(trainer.options.batch_size))
@@ -239,5 +248,5 @@ def carried(trainer: Trainer, arrays: Mapping[str, Array]) -> Any:
     for k, (tensor, zero) in enumerate(zip(tensors, zeros, strict=True)):
         if (tensor.shape, tensor.dtype) != (zero.shape, zero.dtype):
             raise ValueError(f"state.{k} is {tensor.dtype} {tensor.shape}, but must be {zero.dtype} {zero.shape}")
-        tensor.name = DETACHED
-    return tuple(tensors) if len(tensors) > 1 else tensors[0]
+    own = [Tensor(tensor.data[:, trainer.own], name=DETACHED) for tensor in tensors]
+    return tuple(own) if len(own) > 1 else own[0]

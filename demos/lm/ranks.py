@@ -54,7 +54,11 @@ class Ranks:
         """Which of so many streams this rank has; ranks differ by one at most. Raises OptionError for too few."""
         if streams < self.size:
             raise OptionError(f"batch_size: {self.size} ranks need a stream of text each, but there are {streams}")
-        return slice(self.rank * streams // self.size, (self.rank + 1) * streams // self.size)
+        return slice(*self.shares(streams)[self.rank : self.rank + 2])
+
+    def shares(self, streams: int) -> list[int]:
+        """Where the streams of each rank begin, and behind the last one end."""
+        return [rank * streams // self.size for rank in range(self.size + 1)]
 
     def average(self, gradient: Array, loss: float, streams: int) -> float:  # noqa: ARG002  alone it is the average
         """Average ``gradient`` [N], in place, and ``loss`` over all of so many streams; the loss is returned."""
@@ -98,9 +102,9 @@ class MPIRanks(Ranks):
         """See ``Ranks``. All that ranks say to each other in a step is one sum: gradients, loss, wishes to stop."""
         if self.buffer.size != gradient.size + 2:
             self.buffer = np.empty(gradient.size + 2, gradient.dtype)
-        own = self.own(streams)
-        np.multiply(gradient, (own.stop - own.start) / streams, out=self.buffer[:-2])
-        self.buffer[-2:] = loss * (own.stop - own.start) / streams, bool(self.signals)
+        share = np.diff(self.shares(streams))[self.rank] / streams
+        np.multiply(gradient, share, out=self.buffer[:-2], casting="same_kind")
+        self.buffer[-2:] = loss * share, bool(self.signals)
         self.world.Allreduce(self.MPI.IN_PLACE, self.buffer)
         np.copyto(gradient, self.buffer[:-2])
         self.agreed = self.buffer[-1] != 0
@@ -109,8 +113,7 @@ class MPIRanks(Ranks):
     def gathered(self, array: Array, streams: int) -> Array:
         """See ``Ranks``."""
         layers, _, units = array.shape
-        shares = [rank * streams // self.size for rank in range(self.size + 1)]
-        sizes = np.diff(shares) * layers * units
+        sizes = np.diff(self.shares(streams)) * layers * units
         whole = np.empty((streams, layers, units), array.dtype)
         self.world.Gatherv(np.ascontiguousarray(array.swapaxes(0, 1)), [whole, sizes])
         return whole.swapaxes(0, 1) if self.first else array

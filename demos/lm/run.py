@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from demos.lm.divergence import DivergedError
 from demos.lm.files import Folder, find, read_checkpoint, resume, save
 from demos.lm.options import Train
 from demos.lm.progress import Progress, indented, say
+from demos.lm.ranks import Ranks, launched
 from demos.lm.scoring import in_words
 from demos.lm.settings import OptionError, recorded, values
-from demos.lm.training import Trainer
+from demos.lm.training import Best, Trainer
 from tinygrad_rnn import text
 
 NGRAM_ORDER = 6  # of the model that counts, for comparison: with one to three million characters the best one
@@ -41,43 +43,56 @@ class Run:
         return f"validation {in_words(nats)} per {'byte' if self.trainer.options.bytes else 'character'}"
 
 
-def train(given: Mapping[str, Any]) -> int:
-    """Learn a text, or go on with it; the exit code. ``given`` are the options that shall not be as they were."""
-    run = resumed(given) if given.get("resume") else begun(values(Train, given))
-    trainer = run.trainer
-    with log.Log(run.folder.log) as journal, signals() as received:
-        introduce(run, journal)
+def train(given: Mapping[str, Any], ranks: Ranks | None = None) -> int:
+    """Learn a text, or go on with it; the exit code. ``given`` are the options that shall not be as they were.
+
+    ``ranks`` are those that mpiexec started, if nothing is said of them.
+    """
+    ranks = launched() if ranks is None else ranks
+    run = resumed(given, ranks) if given.get("resume") else begun(values(Train, given), ranks)
+    trainer, journal_path = run.trainer, run.folder.log if ranks.first else Path(os.devnull)
+    with log.Log(journal_path) as journal, signals() as ranks.signals:
+        if ranks.first:
+            introduce(run, journal)
         try:
-            reason = loop(run, journal, received)
+            reason = loop(run, journal)
         except DivergedError as error:
             journal.write("end", error.iteration, reason="diverged", why=str(error), time=log.now())
             error.add_note(remedy(run))
             raise
         journal.write("end", trainer.iteration, reason=reason, time=log.now())
+    if ranks.first:
+        conclude(run, reason)
+    return 128 + (ranks.signals or [signal.SIGINT])[0] if reason == "interrupted" else 0
+
+
+# ---------------------------------------------------------------------------------------------- beginnings and the end
+
+
+def conclude(run: Run, reason: str) -> None:
+    """Say what came of it."""
+    trainer = run.trainer
     say(f"n-gram order {NGRAM_ORDER}", run.words(run.ngrams[-1]))
     if trainer.best.iteration not in {0, trainer.iteration}:
         say(f"best, at {trainer.best.iteration}", run.words(trainer.best.nats))
     say(reason, f"after iteration {trainer.iteration}, saved in {run.folder.path}")
-    return 128 + received[0] if reason == "interrupted" else 0
 
 
-# ---------------------------------------------------------------------------------------------------------- beginnings
-
-
-def begun(options: Train) -> Run:
+def begun(options: Train, ranks: Ranks) -> Run:
     """A new run. Whatever can be wrong with its input is found before anything is written."""
-    run = Run(Trainer(options, read_corpus(options)), Folder(Path(options.run)))
-    if run.folder.begin(options):
+    run = Run(Trainer(options, read_corpus(options), ranks), Folder(Path(options.run)))
+    if ranks.first and run.folder.begin(options):
         say("set aside", f"the run in {run.folder.path}, as previous_*")
     return run
 
 
-def resumed(given: Mapping[str, Any]) -> Run:
+def resumed(given: Mapping[str, Any], ranks: Ranks) -> Run:
     """A run that goes on from a checkpoint, in the folder where that is."""
     if "run" in given:
         raise OptionError("run: a resumed run stays in its folder; copy the folder to have both")
     path = find(given["resume"], best=False)
-    trainer = resume(read_checkpoint(path), {k: v for k, v in given.items() if k not in {"resume", "threads"}})
+    anew = {name: value for name, value in given.items() if name not in {"resume", "threads"}}
+    trainer = resume(read_checkpoint(path), anew, ranks)
     if trainer.iteration >= trainer.options.iterations:
         raise OptionError(f"iterations: {trainer.iteration} are done; a larger --iterations goes on")
     if 0 < trainer.options.patience <= trainer.best.worse:
@@ -85,6 +100,8 @@ def resumed(given: Mapping[str, Any]) -> Run:
             f"patience: {trainer.best.worse} validations in a row were worse; a larger --patience goes on"
         )
     folder = Folder(path.parent)
+    if not ranks.first:
+        return Run(trainer, folder)
     folder.sweep()
     folder.write_options(trainer.options)
     kept = log.cut(folder.log, trainer.iteration)
@@ -101,7 +118,8 @@ def introduce(run: Run, journal: log.Log) -> None:
     say("text", f"{corpus.name}, {len(corpus.characters):,} characters, {V} distinct")
     say("split", ", ".join(f"{name} {n:,}" for name, n in sizes.items()) + " characters")
     say("model", f"{options.cell.upper()}, {options.layers} x {options.units} units, {size:,} parameters")
-    say("BLAS threads", options.threads)
+    ranks = trainer.ranks.size
+    say("BLAS threads", options.threads if ranks == 1 else f"{options.threads} in each of {ranks} processes")
     new = not run.ngrams
     if new:
         parts = corpus.training, corpus.validation
@@ -117,7 +135,7 @@ def introduce(run: Run, journal: log.Log) -> None:
 # ------------------------------------------------------------------------------------------------------------ the loop
 
 
-def loop(run: Run, journal: log.Log, received: list[int]) -> str:
+def loop(run: Run, journal: log.Log) -> str:
     """Train until there is a reason to stop, which is returned."""
     trainer, options = run.trainer, run.trainer.options
     size = options.steps * options.batch_size
@@ -131,7 +149,7 @@ def loop(run: Run, journal: log.Log, received: list[int]) -> str:
                 note(trainer, journal, progress)
             reported = is_report(options, trainer.iteration)
             best = reported and report(run, journal, progress)
-            reason = why_stop(trainer, received)
+            reason = why_stop(trainer)
             if best:
                 save(trainer, run.folder.best)
             if reported or reason or trainer.iteration % options.save_every == 0:
@@ -156,7 +174,17 @@ def is_report(options: Train, iteration: int) -> bool:
 
 
 def report(run: Run, journal: log.Log, progress: Progress) -> bool:
-    """Validate and sample, at the console and in the log; whether it is the best so far."""
+    """Validate and sample, at the console and in the log, which rank 0 does for all; whether it is the best so far."""
+    trainer = run.trainer
+    if trainer.ranks.first:
+        validate(run, journal, progress)
+    nats, iteration, worse = trainer.ranks.told(astuple(trainer.best))
+    trainer.best = Best(nats, int(iteration), int(worse))
+    return not trainer.best.worse
+
+
+def validate(run: Run, journal: log.Log, progress: Progress) -> None:
+    """What is done at a report."""
     trainer = run.trainer
     found = trainer.validate()
     if not math.isfinite(found.nats):
@@ -166,16 +194,15 @@ def report(run: Run, journal: log.Log, progress: Progress) -> bool:
     score = {"nats": found.nats, "bits": found.bits, "perplexity": found.perplexity, "characters": found.characters}
     journal.write("validate", trainer.iteration, **score, best=best, sample=sample)
     progress.say(f"iteration {trainer.iteration}", f"{run.words(found.nats)}\n\n{indented(sample)}\n")
-    return best
 
 
-def why_stop(trainer: Trainer, received: list[int]) -> str:
+def why_stop(trainer: Trainer) -> str:
     """Why training is over; "" if it isn't."""
     if trainer.iteration >= trainer.options.iterations:
         return "done"
     if 0 < trainer.options.patience <= trainer.best.worse:
         return "no improvement"
-    return "interrupted" if received else ""
+    return "interrupted" if trainer.ranks.stop else ""
 
 
 def remedy(run: Run) -> str:
