@@ -24,7 +24,7 @@ def with_zeros(g: Any, shape: tuple[int, ...], t: int) -> Array:
     return full
 
 
-@op(x=lambda g, _, x, *, t: with_zeros(g, x.shape, t))
+@op(x=lambda g, out, x, *, t: with_zeros(g, x.shape, t))
 def row(x: Any, *, t: int) -> Any:
     """x[t], with the rule that the formula suggests."""
     return x[t]
@@ -59,8 +59,8 @@ for T in (1000, 4000):
 # ## What the engine does
 #
 # The rule of a slice makes no zeros. It returns a note, an `At`: this value, at this place, in an array of that shape.
-# Backward keeps the notes for x until all uses of x have been passed. Only then does it make one array of them. Together
-# the T slices cost as much as x is large.
+# Backward keeps the notes for x until all uses of x have been passed. Only then does it make one array of them. T slices
+# together cost as much as x is large.
 
 # %%
 notes = [At(np.array([1.0, 2.0]), (), key, (3, 2)) for key in [(0,), (2,), (2,)]]
