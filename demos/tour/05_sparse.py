@@ -59,7 +59,7 @@ for T in (1000, 4000):
 # ## What the engine does
 #
 # The rule of a slice makes no zeros. It returns a note, an `At`: this value, at this place, in an array of that shape.
-# Backward keeps the notes for x until all uses of x have been passed. Only then does it make one array of them. T slices
+# Backward keeps the notes for x until all uses of x have been passed, and only then makes one array of them. T slices
 # together cost as much as x is large.
 
 # %%

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.demos.printed import printed
 from tinygrad_rnn import registry
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +29,7 @@ def run(name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     runpy.run_path(str(path), run_name="__main__")
     registry.clear()  # a file may define an operation
     registry.update(before)
-    lines = printed(capsys).splitlines()
+    lines = capsys.readouterr().out.splitlines()
     expected = ARROW.findall(path.read_text(encoding="utf-8"))
     assert len(lines) == len(expected), lines
     found: list[str] = []
