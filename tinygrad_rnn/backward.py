@@ -116,7 +116,8 @@ def gradients(
     (12.0, 12.0)
     """
     if not isinstance(wrt, (tuple, list)) or not all(isinstance(w, Tensor) for w in wrt):
-        raise TypeError(f"gradients: wrt is a list of tensors, not {reprlib.repr(wrt)}; write [w] for one")
+        what = f"a {type(wrt).__name__}; write [w] for one" if isinstance(wrt, Tensor) else reprlib.repr(wrt)
+        raise TypeError(f"gradients: wrt is a list of tensors, not {what}")
     record = create_graph
     seed = starting_cotangent(output, gradient, record=record)
     found = walk([output], [seed], wrt, record=record, free=not (retain_graph or record))

@@ -211,7 +211,7 @@ def explained(error: Exception, name: str, inputs: Sequence[Any], params: dict[s
         kind, error = TypeError, TypeError(f"{error}{f'; make an array of {numbers}' if numbers else ''}")
     elif kind is OverflowError:
         kind = ValueError
-    return kind(f"{call}: {error}{f' [in {describe(scope)}]' if scope else ''}")
+    return kind(f"{call}: {str(error).strip()}{f' [in {describe(scope)}]' if scope else ''}")
 
 
 def describe(scope: Scope) -> str:

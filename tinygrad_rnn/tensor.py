@@ -90,6 +90,8 @@ class Tensor:
         array = as_array("Tensor: data", data._data if isinstance(data, Tensor) else data, dtype)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"Tensor: data must be numbers or booleans, but this is an array of {array.dtype}")
+        if not isinstance(requires_grad, (bool, np.bool_)):
+            raise TypeError(f"Tensor: requires_grad is True or False, not {reprlib.repr(requires_grad)}")
         if requires_grad and array.dtype.kind != "f":
             raise TypeError(
                 f"Tensor: only floating-point tensors can require grad, but this is {array.dtype}; use dtype=float"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import is_
 from typing import Any
@@ -61,7 +61,7 @@ class Recurrent(Module):
         rng: Seed = None,
     ) -> None:
         given: Any = cells
-        if not isinstance(given, Iterable) or not all(isinstance(cell, Cell) for cell in given):
+        if not isinstance(given, Sequence) or not all(isinstance(cell, Cell) for cell in given):
             raise TypeError(f"{type(self).__name__}: takes a list of cells, not {given!r}")
         self.cells = tuple(cells)
         self.unroll = unroll

@@ -122,7 +122,7 @@ def split(x: Tensor, sections: int | list[int], *, axis: int = 0) -> list[Tensor
     [(2, 3), (2, 3), (2, 3), (2, 3)]
     """
     try:
-        if not -x.ndim <= axis < x.ndim:
+        if not -x.ndim <= operator.index(axis) < x.ndim:
             raise no_axis("split", x, axis)
         keys = cuts(x.shape[axis], sections if isinstance(sections, int) else tuple(sections), axis % x.ndim)
     except (AttributeError, TypeError, ZeroDivisionError):
@@ -151,7 +151,7 @@ def cuts(length: int, sections: int | tuple[int, ...], axis: int) -> list[tuple[
 def unstack(x: Tensor, *, axis: int = 0) -> list[Tensor]:
     """The slices of ``x`` along ``axis``, without that axis: ``unstack(x)[t]`` is ``x[t]``."""
     try:
-        if not -x.ndim <= axis < x.ndim:
+        if not -x.ndim <= operator.index(axis) < x.ndim:
             raise no_axis("unstack", x, axis)
     except (AttributeError, TypeError):
         raise TypeError(f"unstack({type(x).__name__}, axis={axis!r}): takes a Tensor and an axis") from None
