@@ -76,9 +76,8 @@ for entry in t.entries[3:]:
 # The arrows are the recorded inputs, drawn from input to result. Behind ∂ stands the gradient of y at that place.
 
 # %%
-picture = draw(y, show=["value", "grad"])  # picture.render("graph") writes it to a file
-print(picture.source.count("->"), "arrows")  # → 5 arrows
-picture
+print(draw(y).source.count("->"), "arrows")  # → 5 arrows
+draw(y, show=["value", "grad"])  # a notebook shows it; .render("graph") writes it to a file
 
 # %% [markdown]
 # ## What has no node
