@@ -88,6 +88,7 @@ def test_what_a_rule_records_belongs_to_the_rule() -> None:
         gradients(outputs.sum(), scan.parameters(), create_graph=True)  # which replays the steps
     assert p.by_operation()["planned_scan"].calls == 1
     assert sum(c.calls for c in p.costs.values()) < 20
+    assert not {"sigmoid", "tanh"} & set(p.by_operation())
 
 
 def test_the_tables() -> None:

@@ -75,6 +75,27 @@ def test_layers_are_listed_by_layer_and_step() -> None:
     assert all(len(line) <= WIDTH for line in str(t).splitlines())
 
 
+def test_a_second_backward_is_listed_like_the_first() -> None:
+    x = Tensor(2.0, True, name="x")
+    with trace() as t:
+        y = x * x
+        y.backward(retain_graph=True)
+        y.backward()
+    backward = [entry.text for entry in t.entries if entry.backward]
+    assert backward[-1] == "∂x, sum of 2"
+    assert backward[: len(backward) // 2] == backward[len(backward) // 2 :]
+
+
+def test_of_two_that_watch_the_outer_goes_on_when_the_inner_ends() -> None:
+    x = Tensor(2.0, True, name="x")
+    with trace() as outer:
+        with trace() as inner:
+            y = x * x
+        (y * y).backward()
+    assert [entry.text for entry in inner.entries] == ["%0 = mul(x, x)"]
+    assert len(outer.entries) == 9  # two products, the start, and two contributions and a sum for each of the two
+
+
 def test_a_planned_scan_is_one_line() -> None:
     lstm = nn.LSTM(3, 2, unroll=False, rng=0)
     with trace() as t:
@@ -187,6 +208,13 @@ def test_sums_so_far_stay_as_they_were() -> None:
     y = x[0] + x[1] * 2 + (x * 4).sum()
     sums: list[Any] = [part.so_far for t in pullbacks(y) for part in t.contributions if part.tensor is x]
     assert [s.tolist() for s in sums] == [[4, 4, 4], [4, 6, 4], [5, 6, 4]]
+
+
+def test_sums_so_far_are_no_views_of_what_is_added_to_in_place() -> None:
+    x = Tensor(np.zeros(2), True, name="x")
+    y = (x * 1 + x * 2 + x * 4 + x * 8).sum()
+    sums: list[Any] = [part.so_far for t in pullbacks(y) for part in t.contributions if part.tensor is x]
+    assert [s.tolist() for s in sums] == [[8, 8], [12, 12], [14, 14], [15, 15]]
 
 
 def test_kept_rows_are_expanded_in_the_sums() -> None:
