@@ -27,7 +27,7 @@ def main(
     cells: Sequence[str] = ("LSTM", "RNN"),
 ) -> None:
     """Run the task that ``make`` makes for a lag, with each cell; the first of ``lags``, or all with --full."""
-    full = f"5 seeds, and lags {', '.join(map(str, lags))}" if len(lags) > 1 else "5 seeds"
+    full = "5 seeds" + (f", and lags {', '.join(map(str, lags))}, long ones minutes a seed" if len(lags) > 1 else "")
     parser = console.parser(about, plot="the error by sequences", full=full)
     parser.add_argument("--lag", metavar="N", type=int, help=f"steps to be bridged (default: {lags[0]})")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=cells, help=f"default: {' '.join(cells)}")
