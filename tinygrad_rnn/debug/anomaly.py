@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.contributions import At, Rows
 from tinygrad_rnn.debug.watch import Contribution, Lines, Pullback, Watcher
-from tinygrad_rnn.debug.words import call_text, input_name, range_text, shape_text
+from tinygrad_rnn.debug.words import call_text, input_name, number, range_text, shape_text
 from tinygrad_rnn.op import describe
 from tinygrad_rnn.scan.planned import planned_scan
 from tinygrad_rnn.tensor import Array, Node, Tensor, plain
@@ -88,16 +88,18 @@ class Anomaly(Watcher):
 
     def bad_part(self, value: Any) -> Array | None:
         """What there is to report in a contribution: the array, or None."""
-        arrays = [value.value] if isinstance(value, At) else [value.a, value.b] if isinstance(value, Rows) else [value]
-        return next((np.asarray(plain(a)) for a in arrays if self.bad(a)), None)
+        if isinstance(value, Rows):
+            value = Rows.total([value]) if self.bad(value.a) or self.bad(value.b) else 0.0
+        array = np.asarray(plain(value.value if isinstance(value, At) else value))
+        return array if self.bad(array) else None
 
     def count(self, array: Array) -> str:
-        """How many elements are what, and the first of them."""
+        """The first element that is wrong, and how many are."""
         wrong = self.wrong(array)
         first = tuple(np.argwhere(wrong)[0].tolist())
         value = float(array[first])
-        at = f", the first at {shape_text(first)}" if first else ""
-        return f"{'NaN' if np.isnan(value) else value} in {int(wrong.sum())} of {array.size} elements{at}"
+        at = f" at {shape_text(first)}, {int(wrong.sum())} of {array.size} elements" if first else ""
+        return f"{number(value)}{at}"
 
     def report(
         self, what: str, out: Tensor, node: Node | None, *, inside: str = "", gradients: dict[str, Array] | None = None
@@ -108,8 +110,10 @@ class Anomaly(Watcher):
         if node is not None:
             rows["operation"] = call_text(node, self.names)
             rows["where"] = describe(node.scope) or "in no module"
-            inputs = [(input_name(node.op, i), plain(x)) for i, x in enumerate(node.inputs)]
-            arrays = {f"input {name}": x for name, x in inputs if type(x) is np.ndarray}
+            for i, x in enumerate(node.inputs):
+                name = f" ({self.names(x)})" if isinstance(x, Tensor) and x.name else ""
+                if isinstance(x, (Tensor, np.ndarray)):
+                    arrays[f"input {input_name(node.op, i)}{name}"] = plain(x)
         if line := self.lines.of(out):
             rows["line"] = line
         if inside:
@@ -170,7 +174,7 @@ def anomaly(*, inf: bool = True) -> Anomaly:
       operation               sqrt(x)
       where                   model
       line                    <doctest tinygrad_rnn.debug.anomal
-      input x                 float64 (2,)  0 … 0.25
+      input x (x)             float64 (2,)  0 … 0.25
       result                  float64 (2,)  0 … 0.5
       gradient of the result  float64 (2,)  1 … 1
       gradient of x           float64 (2,)  1 … 1, 1 inf

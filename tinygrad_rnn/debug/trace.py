@@ -52,6 +52,8 @@ class Trace(Watcher):
 
     def begun(self, starts: list[tuple[Tensor, Any]]) -> None:
         """List what backward starts from."""
+        if self.depth == 1:
+            self.parts.clear()
         for out, gradient in starts:
             self.append_sum(out, out.node, gradient, "where backward starts")
 
