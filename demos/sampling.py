@@ -20,13 +20,10 @@ from demos import console  # isort: split
 
 import numpy as np
 
-from demos.lm.corpus import read
-from demos.lm.files import restore
+from demos.lm import corpus, files, scoring, training
 from demos.lm.model import CharLM
 from demos.lm.options import WAR_AND_PEACE
 from demos.lm.sampling import continuation
-from demos.lm.scoring import score
-from demos.lm.training import update
 from tinygrad_rnn import cross_entropy, no_grad, optim, text
 from tinygrad_rnn.checkpoint import CheckpointError
 from tinygrad_rnn.tensor import Array
@@ -34,7 +31,6 @@ from tinygrad_rnn.tensor import Array
 PROMPT = "Prince "
 TEMPERATURES = [0.25, 0.5, 1.0, 1.5]
 WORD = re.compile(r"[^\W\d_]+")  # letters
-SHADES = ["#00224e", "#575d6d", "#a59c74", "#fde737"]  # of the temperatures, in the picture
 DRAWS, LENGTH, WIDTH = 20_000, 800, 18  # draws of one character, characters of a text, width of a column
 
 
@@ -47,26 +43,26 @@ def small_model(content: str, rng: np.random.Generator) -> CharLM:
     batches, state = text.Batches(text.split(vocabulary.encode(content))[0], steps=25, batch_size=32), None
     for step in console.progress(range(500), "learning War and Peace"):
         optimizer.lr = schedule(step)
-        state = update(model, optimizer, next(batches), state, clip=1.0).state
+        state = training.update(model, optimizer, next(batches), state, clip=1.0).state
     return model
 
 
 def cross_entropies(model: CharLM, content: str) -> dict[str, float]:
     """Nats per character of the validation part: of a model that knows nothing, of one that counts, and of this one."""
     V = len(model.vocabulary)
-    training, validation, _ = text.split(model.vocabulary.encode(content))
+    learned, validation, _ = text.split(model.vocabulary.encode(content))
     return {
         "uniform": cross_entropy(np.zeros((len(validation), V)), validation).item(),
-        "n-gram, order 5": text.witten_bell(training, validation, vocabulary_size=V, order=5)[-1],
-        "this model": score(model, text.evaluation_batches(validation, steps=50, batch_size=50)).nats,
+        "n-gram, order 5": text.witten_bell(learned, validation, vocabulary_size=V, order=5)[-1],
+        "this model": scoring.score(model, text.evaluation_batches(validation, steps=50, batch_size=50)).nats,
     }
 
 
 def expected(model: CharLM, temperature: float = 1.0) -> Array:
     """With what probability each character [V] follows the prompt."""
     with no_grad():
-        logits, _ = model(model.vocabulary.encode(PROMPT)[:, None])
-    return text.distribution(logits.data[-1, 0], temperature=temperature)
+        logits = model(model.vocabulary.encode(PROMPT)[:, None])[0].data[-1, 0]
+    return text.distribution(logits, temperature=temperature)
 
 
 def written(model: CharLM, temperature: float, length: int, rng: np.random.Generator) -> str:
@@ -76,8 +72,8 @@ def written(model: CharLM, temperature: float, length: int, rng: np.random.Gener
 
 def chi_square(counts: Array, p: Array) -> tuple[float, int]:
     """Σ (seen - expected)² / expected, and its mean, the number of kinds less one."""
-    rare = counts.sum() * p < 5  # these characters, if there are any, are one kind together
-    groups = np.unique(np.where(rare, -1, np.arange(len(p))), return_inverse=True)[1]
+    kinds = np.where(counts.sum() * p < 5, -1, np.arange(len(p)))  # the rare ones are one kind together
+    groups = np.unique(kinds, return_inverse=True)[1]
     seen, mean = np.bincount(groups, counts), np.bincount(groups, counts.sum() * p)
     return float((np.square(seen - mean) / mean).sum()), len(seen) - 1
 
@@ -86,8 +82,8 @@ def frequencies(model: CharLM, rng: np.random.Generator) -> None:
     """Print how often characters are drawn, beside how often the model says."""
     p = expected(model)
     counts, likeliest = np.bincount([text.draw(p, rng) for _ in range(DRAWS)], minlength=len(p)), np.argsort(-p)[:6]
-    shares = {"expected": p, "drawn": counts / DRAWS}
-    rows = [[name, *(f"{100 * share[i]:.2f}" for i in likeliest)] for name, share in shares.items()]
+    shares = (("expected", p), ("drawn", counts / DRAWS))
+    rows = [[name, *(f"{100 * share[i]:.2f}" for i in likeliest)] for name, share in shares]
     console.table(["", *(repr(model.vocabulary.characters[i]) for i in likeliest)], rows)
     value, mean = chi_square(counts, p)
     print(f"   χ² is {value:.1f}; of such draws it is {mean} ± {(2 * mean) ** 0.5:.1f}\n")
@@ -111,8 +107,7 @@ def plot(model: CharLM, file: Path) -> None:
     figure, axes = console.figure(f"What follows {PROMPT!r}", "", "probability")
     likeliest = np.argsort(-expected(model))[:8]
     for k, t in enumerate(TEMPERATURES):
-        colour, places = SHADES[k], np.arange(8) + (k - 1.5) / 5
-        axes.bar(places, expected(model, t)[likeliest], 0.2, color=colour, label=f"temperature {t:g}")
+        axes.bar(np.arange(8) + (k - 1.5) / 5, expected(model, t)[likeliest], 0.2, label=f"temperature {t:g}")
     axes.set_xticks(range(8), [repr(model.vocabulary.characters[i]) for i in likeliest])
     axes.legend(frameon=False)
     console.save(figure, file)
@@ -125,16 +120,15 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.checkpoint:
         try:
-            model, trained = restore(options.checkpoint)
+            model, trained = files.restore(options.checkpoint)
             model.vocabulary.encode(PROMPT)
-            content = read(trained.text, trained.encoding, trained.bytes)
+            content = corpus.read(trained.text, trained.encoding, trained.bytes)
         except (CheckpointError, text.TextError) as error:
             parser.error(str(error))
     else:
         content = text.read_text(WAR_AND_PEACE)[:1_000_000]
         model = small_model(content, np.random.default_rng(options.seed))
     rng = np.random.default_rng(options.seed)
-
     print(f"1. Perplexity per character, of V = {len(model.vocabulary)}")
     rows = [[name, f"{n:.3f}", f"{text.perplexity(n):.6g}"] for name, n in cross_entropies(model, content).items()]
     console.table(["", "nats", "perplexity"], rows)
