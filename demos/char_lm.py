@@ -5,6 +5,8 @@
     python demos/char_lm.py sample --prompt "Prince Andrew" --temperature 0.7
     python demos/char_lm.py evaluate
     python demos/char_lm.py export --format onnx                     for other programs, or safetensors for PyTorch
+    python demos/char_lm.py sweep --cells lstm gru --units 64 128    many models, side by side
+    mpiexec -n 4 python demos/char_lm.py train                       one model, by four processes
 
 This file is the command line; the job itself is in ``demos/lm``, whose ``__init__.py`` says in which order to read it.
 Each command lists its options with ``--help``, and takes them from a TOML file as well: ``--config FILE``.
@@ -26,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-if __name__ == "__main__":  # BLAS reads its number of threads once, when NumPy loads: so this option is read before it
+if __name__ in {"__main__", "__worker__"}:  # the latter in mpi4py.futures; BLAS reads its threads once, with NumPy
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--threads", nargs="?")
     early.add_argument("--config", nargs="?")
@@ -36,7 +38,7 @@ if __name__ == "__main__":  # BLAS reads its number of threads once, when NumPy 
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[variable] = str(asked.threads or threads)
 
-from demos.lm import commands, interchange, options, ranks, run, settings
+from demos.lm import commands, interchange, options, ranks, run, settings, sweep
 from demos.lm.consoles import nearest
 from demos.lm.divergence import DivergedError
 from tinygrad_rnn import checkpoint, text
@@ -48,6 +50,7 @@ COMMANDS: dict[str, tuple[type, Command]] = {
     "sample": (options.Sample, commands.sample),
     "evaluate": (options.Evaluate, commands.evaluate),
     "export": (options.Export, interchange.export),
+    "sweep": (options.Sweep, sweep.sweep),
 }
 
 

@@ -13,9 +13,10 @@
 11. ``ranks``     several processes that train together
 12. ``run``       the loop around the Trainer: the command ``train``
 13. ``commands``  ``sample`` and ``evaluate``
-14. ``interchange``  the model for other programs, in PyTorch's names or ONNX: ``export``
-15. ``options``   every option of every command, with default, unit and limits
-16. ``settings``  such a list of options as command line, TOML file and checked values
+14. ``interchange`` the model for other programs, in PyTorch's names or ONNX: ``export``
+15. ``sweep``      many models, side by side: ``sweep``
+16. ``options``   every option of every command, with default, unit and limits
+17. ``settings``  such a list of options as command line, TOML file and checked values
 
 A new command is a class of options, a function that takes them, and a line in ``demos/char_lm.py``.
 """

@@ -109,3 +109,23 @@ class Export:
     weights: str | None = option(
         None, "FILE", "safetensors file of parameters to take instead of the checkpoint's, as from PyTorch", kind=str
     )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Train every cell with every number of layers and units, side by side, and compare them."""
+
+    run: str = option("runs/sweep", "DIR", "folder of the runs; what is done in it is left out")
+    train: str | None = option(None, "FILE", "TOML file of the options of each training", kind=str)
+    cells: tuple[str, ...] = option(("rnn", "lstm", "gru"), "", "kinds of recurrent layers", choices=tuple(CELLS))
+    layers: tuple[int, ...] = option((1, 2, 3), "N", "numbers of recurrent layers", low=1, high=100)
+    units: tuple[int, ...] = option((64, 128, 256, 512), "N", "numbers of units in each layer", low=1, high=100_000)
+    workers: int = option(0, "N", "models at once; 0: one for each processor", low=0)
+    mpi: bool = option(False, "", "hand the models out to the processes of mpiexec -n N python -m mpi4py.futures")
+    threads: int = option(1, "N", "threads of BLAS for each model", low=1, high=1024)
+
+    def __post_init__(self) -> None:
+        for name in ("cells", "layers", "units"):
+            asked: tuple[object, ...] = getattr(self, name)
+            if not asked or len(set(asked)) < len(asked):
+                raise OptionError(f"{name}: one or more are needed, each of them once")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +19,11 @@ from demos.lm.options import Train
 from demos.lm.ranks import Ranks, launched
 from demos.lm.settings import OptionError
 from demos.lm.training import Trainer
-from tests.demos.char_lm_runs import PROGRAM, ROOT, TINY, train
+from tests.demos.char_lm_runs import TINY, train
+from tests.demos.mpi_runs import needs_mpi, run, start
 from tinygrad_rnn import checkpoint
 from tinygrad_rnn.tensor import Array
 
-FOLDERS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-MPIEXEC = shutil.which("mpiexec", path=FOLDERS)
-needs_mpi = pytest.mark.skipif(
-    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None,
-    reason="the extra mpi is not installed: pip install -e '.[mpi]'",
-)
 QUICK = ["--iterations", "20", "--report", "7"]
 EXACT = ["--dtype", "float64", *QUICK]
 IN_RANK_1 = """
@@ -48,21 +39,6 @@ def step(trainer, before=training.Trainer.step):
 training.Trainer.step = step
 sys.exit(ranks.launched().run(lambda: char_lm.main(sys.argv[1:])))
 """
-
-
-def start(ranks: int, *arguments: object, program: Sequence[str] = (PROGRAM,)) -> subprocess.Popen[str]:
-    """The program as several processes."""
-    single = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [str(MPIEXEC), "-n", str(ranks), sys.executable, "-u", *program, *map(str, arguments)]
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=os.environ | single, text=True, **pipes)  # noqa: S603  our own program
-
-
-def run(ranks: int, *arguments: object, program: Sequence[str] = (PROGRAM,)) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr."""
-    with start(ranks, *arguments, program=program) as process:
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
 
 
 def together(ranks: int, text: Path, folder: Path, *more: str) -> str:
