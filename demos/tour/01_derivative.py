@@ -3,7 +3,7 @@
 #
 # Change x a little, and y = f(x) changes too. The **derivative** is the factor between the two changes:
 #
-# $$ f'(x) = \lim_{h \to 0} \frac{f(x + h) - f(x - h)}{2h} $$
+#     f'(x) = (f(x + h) - f(x - h)) / 2h    for h → 0
 #
 # Take one neuron: an input x, a weight w, a bias b, and y = tanh(w x + b). How does y change with w?
 
@@ -78,8 +78,9 @@ X = Tensor(3.0, requires_grad=True)
 print(X.grad)  # → 6.0
 
 # %% [markdown]
-# ## Exercises: `exercises/01_derivative.py`, tested by `pytest tests/exercises/test_01_derivative.py`
+# ## Exercises
 #
+# Edit `exercises/01_derivative.py`, then run `pytest tests/exercises/test_01_derivative.py`.
 # 1. `by_hand(x)`: the derivative of exp(sin(x²)) by the chain rule, in plain Python.
 # 2. `newton(f, x)`: a zero of f by Newton's method, x ← x - f(x) / f'(x), where the engine differentiates.
 #

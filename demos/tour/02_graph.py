@@ -89,8 +89,9 @@ with no_grad():
     print((x * w).node, a.detach().node)  # → None None
 
 # %% [markdown]
-# ## Exercises: `exercises/02_graph.py`, tested by `pytest tests/exercises/test_02_graph.py`
+# ## Exercises
 #
+# Edit `exercises/02_graph.py`, then run `pytest tests/exercises/test_02_graph.py`.
 # 1. `count(out)`: how many operations is a tensor made of? Each counts once: y ← y + y, done 60 times, is 60.
 # 2. `replay(out, values)`: compute `out` anew, with other values for its leaves. A node is all that this needs.
 #

@@ -40,7 +40,6 @@ print(careless(c, a))  # → 6.0
 
 # %% [markdown]
 # But c = 2b = 4a, so the slope is 4. What went wrong? c reaches b along two edges.
-#
 # 1. Along the first, 1 arrives at b. The sum there is 1, and b passes 1 + 1 = 2 on to a.
 # 2. Along the second, 1 more arrives. The sum is now 2, and b passes on 2 + 2 = 4, its old 1 once more. Now a has 6.
 #
@@ -71,8 +70,8 @@ print(*every_path(y, a))  # → 32768.0 65535
 # ## All uses first
 #
 # Or b must wait until its sum is complete: visit a tensor only after everything that used it. Such an order is called
-# **topological**. No search is needed for one: a result is made later than its inputs, so of all tensors that wait,
-# take the latest. `tinygrad_rnn/backward.py` is this loop, with arrays, messages and speed.
+# **topological**. It need not be searched for: a result is made later than its inputs, so of all tensors that wait, take
+# the latest. `tinygrad_rnn/backward.py` does the same. It sorts them by time once, and walks the list from its end.
 
 
 # %%
@@ -92,8 +91,9 @@ def latest_first(y: Tensor, a: Tensor) -> tuple[float, int]:
 print(*latest_first(c, a), *latest_first(y, a))  # → 4.0 3 32768.0 16
 
 # %% [markdown]
-# ## Exercises: `exercises/03_order.py`, tested by `pytest tests/exercises/test_03_order.py`
+# ## Exercises
 #
+# Edit `exercises/03_order.py`, then run `pytest tests/exercises/test_03_order.py`.
 # 1. `order(out)`: a topological order found from the edges alone, without looking at `time`.
 # 2. `tangled(a)`: a function whose gradient comes out wrong if the tensors are visited breadth first.
 #

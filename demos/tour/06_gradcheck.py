@@ -3,7 +3,7 @@
 #
 # A wrong rule raises no error. Training goes on, only worse. So compare each rule with something that knows no rules:
 #
-# $$ \frac{f(x + h) - f(x - h)}{2h} = f'(x) + \frac{h^2}{6} f'''(x) + \dots $$
+#     (f(x + h) - f(x - h)) / 2h = f'(x) + h²/6 f'''(x) + …
 #
 # Were f exact, the smallest h would be best. But a value f is rounded by about ε |f|, and the quotient makes of this an
 # error of about ε |f| / h. In float64 ε is 1e-16, in float32 6e-8. Take f = x³ at 0.7:
@@ -91,8 +91,9 @@ print(verdict(relu, [2e-6]).splitlines()[2])  # →   numerical  0.6
 print(verdict(relu, [0.3, -0.2]))  # → passes: True
 
 # %% [markdown]
-# ## Exercises: `exercises/06_gradcheck.py`, tested by `pytest tests/exercises/test_06_gradcheck.py`
+# ## Exercises
 #
+# Edit `exercises/06_gradcheck.py`, then run `pytest tests/exercises/test_06_gradcheck.py`.
 # 1. `slope(f, x)`: a central difference with eight right digits, for x from 0.001 to a million.
 # 2. `softsign_rule(g, out, x)`: the rule of x / (1 + |x|), so written that gradgradcheck passes as well.
 #

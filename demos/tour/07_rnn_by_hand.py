@@ -3,7 +3,7 @@
 #
 # A recurrent network reads letters one at a time, keeps a state h, and at each letter says which may come next:
 #
-# $$ h_t = \tanh(W_{xh} x_t + W_{hh} h_{t-1} + b_h) \qquad y_t = W_{hy} h_t + b_y \qquad p_t = \mathrm{softmax}(y_t) $$
+#     h_t = tanh(W_xh x_t + W_hh h_{t-1} + b_h)    y_t = W_hy h_t + b_y    p_t = softmax(y_t)
 #
 # x_t is one-hot: all 0, except a 1 at the number of the letter. So W_xh x_t is a column of W_xh. The loss is -log of
 # the probability that the right next letter got, in nats, summed over the letters. Here is all of it in NumPy alone.
@@ -91,8 +91,9 @@ for step in range(101):
 # → step 100: 0.06 nats, e l l o
 
 # %% [markdown]
-# ## Exercises: `exercises/07_rnn_by_hand.py`, tested by `pytest tests/exercises/test_07_rnn_by_hand.py`
+# ## Exercises
 #
+# Edit `exercises/07_rnn_by_hand.py`, then run `pytest tests/exercises/test_07_rnn_by_hand.py`.
 # 1. `to_first_state(W_hh, to_h, hs)`: how does the loss change with h_0, the state before the first letter?
 # 2. `leaky_backward(to_h, h, a, W, leak)`: one step of another cell, whose state goes two ways.
 #

@@ -84,7 +84,12 @@ for name, tensor in w.items():
 # trains this one, and its loss follows that of the original.
 
 # %% [markdown]
-# ## Exercises: `exercises/08_rnn_by_engine.py`, tested by `pytest tests/exercises/test_08_rnn_by_engine.py`
+# ## Exercises
 #
+# Edit `exercises/08_rnn_by_engine.py`, then run `pytest tests/exercises/test_08_rnn_by_engine.py`.
 # 1. `leaky_loss(w, ids, targets, h, leak)`: file 7's leaky cell in a network; backward comes free.
 # 2. `shares(w, ids, targets, h)`: what each time step alone adds to the gradient of W_hh.
+#
+# Next, `09_bptt.py`: in which order did backward just go through time?
+#
+# Next, `09_bptt.py`: backpropagation through time is nothing but backward.
