@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from tinygrad_rnn.equivalents import INSTEAD, UFUNCS
+from tinygrad_rnn.messages import UFUNCS, index_text, no_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -230,11 +230,11 @@ class Tensor:
         op = registry.get(UFUNCS.get(ufunc.__name__, ufunc.__name__))
         if op is None or method != "__call__" or kwargs:
             name = f"{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
-            raise no_function(name, op, f" with {', '.join(kwargs)}" if kwargs else "")
+            raise no_function(name, op.name if op else None, f" with {', '.join(kwargs)}" if kwargs else "")
         return op(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        raise no_function(func.__name__, registry.get(func.__name__))
+        raise no_function(func.__name__, func.__name__ if func.__name__ in registry else None)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         key = index_text(index if isinstance(index, tuple) else (index,))
@@ -402,33 +402,6 @@ def snapshot(x: Any) -> Any:
 def shapes_of(inputs: tuple[Any, ...]) -> str:
     """The inputs of an operation as text: shapes of tensors and arrays, other values as they are."""
     return f"({', '.join(str(x.shape) if hasattr(x, 'shape') else repr(x) for x in inputs)})"
-
-
-def no_function(name: str, op: Op | None, options: str = "") -> TypeError:
-    """The error for NumPy's function ``name``: what to write instead. Some are not quite ``op``, which has its name."""
-    how = "use the operations of tinygrad_rnn, or t.detach().numpy() where no gradient is wanted"
-    if name in INSTEAD:
-        how = f"write {INSTEAD[name]}"
-    elif op:
-        how = f"write tinygrad_rnn.{op.name}(...)"
-    return TypeError(f"np.{name} does not take tensors{options}; {how}")
-
-
-def index_text(key: tuple[Any, ...]) -> str:
-    """An index as it is written between brackets.
-
-    >>> index_text((slice(1, None), ..., None, -1, slice(None, None, 2), [0, 2]))
-    '1:, ..., None, -1, ::2, [0, 2]'
-    """
-    return ", ".join(map(index_part, key))
-
-
-def index_part(k: Any) -> str:
-    """One part of an index."""
-    if isinstance(k, slice):
-        ends = ["" if end is None else str(end) for end in (k.start, k.stop)]
-        return ":".join(ends if k.step is None else [*ends, str(k.step)])
-    return "..." if k is ... else "index" if getattr(k, "shape", ()) else str(k)
 
 
 def closest(name: str, known: list[str]) -> str:

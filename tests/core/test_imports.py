@@ -15,13 +15,13 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "tinygrad_rnn").rglob("*.py"), *(ROOT / "demos").rglob("*.py")])
 MODULES = [path for path in FILES if path != ROOT / "tinygrad_rnn" / "__init__.py"]
 LEVELS = [
-    {"equivalents", "tensor", "op", "scope", "contributions", "backward"},  # the core
+    {"messages", "tensor", "op", "scope", "contributions", "backward"},  # the core
     {"ops"},
     {"gradcheck", "derivatives", "scan", "nn"},
     {"optim", "text", "draw", "debug", "checkpoint", "onnx"},
     {"demos"},
 ]
-CORE = ["equivalents", "tensor", "op", "scope", "contributions", "backward"]  # each imports only those before it
+CORE = ["messages", "tensor", "op", "scope", "contributions", "backward"]  # each imports only those before it
 EVERYWHERE = {"numpy"} | set(sys.stdlib_module_names)
 OPTIONAL = {  # each in one place
     "draw": {"graphviz"},

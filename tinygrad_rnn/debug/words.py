@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.contributions import At, Rows
+from tinygrad_rnn.messages import index_text
 from tinygrad_rnn.op import Op
-from tinygrad_rnn.tensor import ARRAY, Array, Node, Tensor, index_text
+from tinygrad_rnn.tensor import ARRAY, Array, Node, Tensor
 
 FEW = 4  # numbers of an array that are shown
 

@@ -1,4 +1,8 @@
-"""What NumPy's functions are called here, and what to write for those that are not here under any name."""
+"""What errors say to those who come from NumPy: its functions' names here, what to write instead, indices as text."""
+
+from __future__ import annotations
+
+from typing import Any
 
 UFUNCS = {  # NumPy's name to that of the operation
     "subtract": "sub",
@@ -48,3 +52,33 @@ INSTEAD = {  # NumPy's name to an expression of tensors t, a, b
     "ones_like": "np.ones(t.shape, t.dtype)",
     "full_like": "np.full(t.shape, value, t.dtype)",
 }
+
+
+def no_function(name: str, operation: str | None, options: str = "") -> TypeError:
+    """The error for NumPy's function ``name`` on tensors: what to write instead.
+
+    ``operation`` is what it is called here; where the two are not quite the same, there is an expression for it.
+    """
+    how = "use the operations of tinygrad_rnn, or t.detach().numpy() where no gradient is wanted"
+    if name in INSTEAD:
+        how = f"write {INSTEAD[name]}"
+    elif operation:
+        how = f"write tinygrad_rnn.{operation}(...)"
+    return TypeError(f"np.{name} does not take tensors{options}; {how}")
+
+
+def index_text(key: tuple[Any, ...]) -> str:
+    """An index as it is written between brackets.
+
+    >>> index_text((slice(1, None), ..., None, -1, slice(None, None, 2), [0, 2]))
+    '1:, ..., None, -1, ::2, [0, 2]'
+    """
+    return ", ".join(map(index_part, key))
+
+
+def index_part(k: Any) -> str:
+    """One part of an index."""
+    if isinstance(k, slice):
+        ends = ["" if end is None else str(end) for end in (k.start, k.stop)]
+        return ":".join(ends if k.step is None else [*ends, str(k.step)])
+    return "..." if k is ... else "index" if getattr(k, "shape", ()) else str(k)
