@@ -70,8 +70,8 @@ print(*every_path(y, a))  # → 32768.0 65535
 # ## All uses first
 #
 # Or b must wait until its sum is complete: visit a tensor only after everything that used it. Such an order is called
-# **topological**. It need not be searched for: a result is made later than its inputs, so of all tensors that wait, take
-# the latest. `tinygrad_rnn/backward.py` does the same. It sorts them by time once, and walks the list from its end.
+# **topological**. It need not be searched for: a result is made later than its inputs. So of all tensors that wait,
+# take the latest. `tinygrad_rnn/backward.py` does the same: it sorts them by time once, and walks back from the end.
 
 
 # %%

@@ -63,9 +63,8 @@ def test_a_file_is_short_and_leads_on(path: Path, following: Path | None) -> Non
     assert len(text.splitlines()) <= 100
     assert text.startswith(f"# %% [markdown]\n# # {number}. ")
     last = text.rpartition("# %% [markdown]\n")[2]
-    assert last.startswith(
-        f"# ## Exercises\n#\n# Edit `exercises/{path.name}`, then run `pytest tests/exercises/test_{path.name}`."
-    )
+    edit = f"Edit `exercises/{path.name}`, then run `pytest tests/exercises/test_{path.name}`."
+    assert f"# ## Exercises\n#\n# {edit}\n" in last
     assert re.findall(r"^# (\d)\. ", last, re.MULTILINE) == ["1", "2"]
     assert not following or f"`{following.name}`" in last
 
