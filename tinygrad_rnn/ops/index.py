@@ -22,7 +22,8 @@ def getitem(x: Value, *arrays: Value, key: tuple[Any, ...]) -> Array:
     if arrays:
         return x[fill(key, arrays)]
     out = x[key]
-    view = out.base is x or (out.base is not None and out.base is x.base)
+    base = getattr(out, "base", x)  # scalars and stand-ins of a plan have none
+    view = base is x or (base is not None and base is x.base)
     if not view and not (type(key) is tuple and all(isinstance(part, STATIC_KEYS) for part in key)):
         raise TypeError("a key is a tuple of integers, slices, ... and None, or 'array' for an array")
     return out
