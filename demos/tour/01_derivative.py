@@ -28,7 +28,7 @@ print(f"{(neuron(w + h, x, b) - neuron(w - h, x, b)) / (2 * h):.6f}")  # → 1.7
 #
 # ## The chain rule, from the result backward
 #
-# The neuron is a chain of three small operations. Each has a derivative that everyone knows:
+# The neuron is a chain of three small operations, whose derivatives are known:
 #
 # | operation | its derivatives |
 # |---|---|
@@ -53,7 +53,7 @@ to_x = to_a * w
 print(f"w {to_w:.6f}   x {to_x:.6f}   b {to_b:.6f}")  # → w 1.711278   x 0.427819   b 0.855639
 
 # %% [markdown]
-# One walk backward gave all three slopes, whatever their number. This is **reverse mode**, or backpropagation. It needs
+# One walk backward gives all slopes, however many there are. This is **reverse mode**, or backpropagation. It needs
 # what forward computed (x, w and y), so forward must remember its values.
 #
 # ## The same by the engine

@@ -91,5 +91,3 @@ for name, tensor in w.items():
 # 2. `shares(w, ids, targets, h)`: what each time step alone adds to the gradient of W_hh.
 #
 # Next, `09_bptt.py`: in which order did backward just go through time?
-#
-# Next, `09_bptt.py`: backpropagation through time is nothing but backward.
