@@ -83,7 +83,7 @@ print(verdict(rounded, [0.33, 0.72]).splitlines()[1:3])  # → ['  analytic   1'
 # ## Right, and it fails
 #
 # At a kink there is no derivative. relu has slope 0 on the left of 0 and 1 on the right, and the difference over both
-# sides gives 0.5. The same happens at any point that is nearer to the kink than h.
+# sides gives 0.5. At a point nearer to the kink than h, where the slope is 1, it is still less than 1.
 
 # %%
 print(verdict(relu, [0.0]).splitlines()[-1].partition(",")[0])  # →   hint: the slope is 1 above and 0 below
