@@ -28,7 +28,7 @@ import numpy as np
 from demos.lm.settings import OptionError
 from tinygrad_rnn.tensor import Array
 
-SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # where mpiexec says how many it started: MPICH and its kin, Open MPI
+RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # one of these is set where mpiexec or srun started us
 FIRST_SPEAKS = 2.0  # seconds, in which rank 0 tells what is wrong with all
 
 
@@ -154,5 +154,4 @@ def guarded(main: Callable[[], int]) -> int:
 
 def launched() -> Ranks:
     """The ranks that this process is one of."""
-    sizes = [os.environ[name] for name in SIZES if name in os.environ]
-    return MPIRanks() if sizes and int(sizes[0]) > 1 else Ranks()
+    return MPIRanks() if any(name in os.environ for name in RANKS) else Ranks()
