@@ -39,7 +39,7 @@ def radius(W: Array) -> float:
 # %% [markdown]
 # ## Without tanh: a power
 #
-# Let h_t = W h_{t-1}. Each step back multiplies by Wᵀ. If W turns vectors and scales them by ρ, it scales by ρ each time.
+# Let h_t = W h_{t-1}. Each step back multiplies by Wᵀ. If W turns vectors and scales them by ρ, each scales by ρ.
 
 # %%
 turn = np.linalg.qr(rng.normal(size=(H, H)))[0]  # orthogonal: it keeps lengths
@@ -65,8 +65,8 @@ print(f"ρ = {radius(skew):.1f}   {line(norms(skew, zeros[:, :2], lambda a: a))}
 # ## With tanh
 #
 # The slope of tanh is 1 - h², at most 1. Going back one step multiplies by Wᵀ diag(1 - h²). So tanh only makes the
-# gradient smaller, and the more so, the nearer units are to ±1. Now W is random, and inputs are too. Then even ρ = 1.1
-# vanishes, and only a much larger one explodes.
+# gradient smaller, and the more so, the nearer units are to ±1. Now W is random, and inputs are too. Then it vanishes
+# even at ρ = 1.1, and explodes only at a much larger ρ.
 
 # %%
 noise = 0.5 * rng.normal(size=(T, H))
