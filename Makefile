@@ -8,14 +8,17 @@ BIN    := $(VENV)/bin
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo lecture test lint clean
 .SECONDARY:
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-demos  ## train the character model on War and Peace and print its samples
 	$(BIN)/python demos/char_lm.py train
+
+lecture: $(VENV)/installed-demos  ## run every system of the lecture with its source's own budget: hours
+	for demo in $$(grep -l -e '"--full"' -e 'full=' demos/*.py | sort); do $(BIN)/python $$demo --full || exit 1; done
 
 test: $(VENV)/installed-test  ## run the tests and the doctests
 	$(ONE_THREAD) $(BIN)/python -m pytest
