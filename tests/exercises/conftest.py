@@ -24,10 +24,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    return None if any(Path(arg.partition("::")[0]).resolve().is_relative_to(HERE) for arg in config.args) else True
-
-
 @pytest.fixture(scope="module")
 def answers(request: pytest.FixtureRequest) -> ModuleType:
     """The student's file of the same name: 01_derivative.py for test_01_derivative.py."""
