@@ -2,7 +2,7 @@
 # # 11. LSTM and GRU: the conveyor belt
 #
 # In file 10, each step back went through a weight matrix and through tanh, and both made the gradient shrink. The LSTM
-# has a second state c, the **cell state**, that goes through neither (Hochreiter and Schmidhuber 1997, Gers et al. 2000):
+# has a second state c, the **cell state**, that is spared both (Hochreiter and Schmidhuber 1997, Gers et al. 2000):
 #
 # $$ c_t = f_t \, c_{t-1} + i_t \, g_t \qquad h_t = o_t \tanh(c_t) $$
 #
