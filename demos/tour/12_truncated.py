@@ -73,7 +73,7 @@ for k in (1, 2, 4, 8, 16, 32, 64, 128):
 # ## k1 and k2
 #
 # In a window of k steps, the loss of the first step sees 1 step, that of the last one k. This is uneven. So let windows
-# overlap: update every k1 steps, and go back k2 steps each time. Then each loss sees at least k2 - k1 + 1 steps, if there
+# overlap: update every k1 steps, and go back k2 steps each time. Then a loss sees at least k2 - k1 + 1 steps, if there
 # are as many, and each step is run k2 / k1 times.
 
 # %%
