@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
 import time
 import traceback
@@ -133,7 +132,7 @@ class MPIRanks(Ranks):
             contextlib.redirect_stderr(errors),
         ):
             code = guarded(main)
-        if code not in {0, 128 + signal.SIGINT, 128 + signal.SIGTERM}:
+        if code and not (self.agreed and code > 128):  # the others may wait for this rank for ever
             if isinstance(errors, io.StringIO):
                 time.sleep(FIRST_SPEAKS)
                 print(f"rank {self.rank}: {errors.getvalue()}", end="", file=sys.stderr, flush=True)
