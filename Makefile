@@ -17,7 +17,7 @@ help:  ## show this list
 demo: $(VENV)/installed-demos  ## train the character model on War and Peace and print its samples
 	$(BIN)/python demos/char_lm.py train
 
-lecture: $(VENV)/installed-demos  ## run the long form of every system of the lecture: about an hour
+lecture: $(VENV)/installed-demos  ## run the long form of every system of the lecture, tens of minutes
 	for demo in airline budget min_char_rnn names sentiment; do $(BIN)/python demos/$$demo.py --full || exit 1; done
 	for task in adding:100 copying:20 irnn:150 multiplication noise_free reber temporal_order two_sequences:100 very_long_lag:50; do \
 	  lag=$${task#*:}; [ $$lag = $$task ] && lag= || lag="--lag $$lag"; \
