@@ -45,7 +45,14 @@ def zeros_cost_more_than_notes(parts: list[str]) -> None:
     assert dense > 3 * sparse
 
 
-MEASURED: dict[str, Callable[[list[str]], None]] = {"05_sparse": zeros_cost_more_than_notes}
+def times_are_times(parts: list[str]) -> None:
+    assert min(map(float, parts)) > 0
+
+
+MEASURED: dict[str, Callable[[list[str]], None]] = {
+    "05_sparse": zeros_cost_more_than_notes,
+    "14_plan": times_are_times,
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
