@@ -164,6 +164,19 @@ def test_tables_are_read_inside_the_loop() -> None:
     assert_agree(both_ways(step, Tensor(np.zeros((2, B))), (ids,), [table, slope]), 1e-12)
 
 
+@pytest.mark.parametrize("steps", [1, T])
+def test_products_whose_cotangents_are_slices(steps: int) -> None:
+    r = np.random.default_rng(0)
+    W, V = (Tensor(r.normal(size=(2, 4)), True) for _ in range(2))
+    x, start = Tensor(r.normal(size=(steps, B, 4)), True), Tensor(r.normal(size=(B, 4)), True)
+
+    def step(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = h + x[:, :2] @ W + tg.tanh(h[:, 1:3] @ V + x[:, 2:] @ V)
+        return h, h
+
+    assert_agree(both_ways(step, start, (x,), [x, start, W, V]), 1e-12)
+
+
 def test_results_that_are_inputs() -> None:
     W, x = Tensor(np.ones(B), True), Tensor(np.ones((T, B)), True)
     for out in (lambda s, x: ((s[1], s[0]), x), lambda s, x: ((x, x), W), lambda s, x: ((s[0], s[0]), s[0])):

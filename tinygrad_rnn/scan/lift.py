@@ -80,6 +80,6 @@ def product(a: Array, b: Array, out: Array) -> tuple[Callable[..., Any], tuple[A
     """a @ b at all steps: one product of all rows where ``b`` is the same at every step."""
     if b.ndim == 2:
         rows, results = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
-        if np.may_share_memory(rows, a) and np.may_share_memory(results, out):
+        if np.may_share_memory(rows, a) and np.may_share_memory(results, out) and results.flags.c_contiguous:
             return np.dot, (rows, b, results)
     return np.matmul, (a, b, out)

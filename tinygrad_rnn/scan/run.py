@@ -270,7 +270,7 @@ def ufunc_call(v: Value, args: tuple[Any, ...], out: Array, options: dict[str, A
     """One call of a ufunc (or of a function with ``out=``) in its quickest form."""
     if isinstance(v.fn, np.ufunc) and out.dtype.kind == "f":  # a number is converted at each call, a 0-d array is not
         args = tuple(np.asarray(a, out.dtype) if type(a) in {int, float} else a for a in args)
-    if v.fn is np.matmul and args[0].ndim == args[1].ndim == 2:
+    if v.fn is np.matmul and args[0].ndim == args[1].ndim == 2 and out.flags.c_contiguous:  # which dot insists on
         return np.dot, (*args, out)
     if isinstance(v.fn, np.ufunc) and not options and v.fn not in BY_KEYWORD:
         return v.fn, (*args, out)
