@@ -4,6 +4,7 @@
     python demos/char_lm.py train --resume runs/char_lm              go on after Ctrl-C, or a power cut, bit for bit
     python demos/char_lm.py sample --prompt "Prince Andrew" --temperature 0.7
     python demos/char_lm.py evaluate
+    python demos/char_lm.py neurons                                  a text coloured by what any unit does: a page
     python demos/char_lm.py export --format onnx                     for other programs, or safetensors for PyTorch
     python demos/char_lm.py sweep --cells lstm gru --units 64 128    many models, side by side
     mpiexec -n 4 python demos/char_lm.py train                       one model, by four processes
@@ -41,6 +42,7 @@ if __name__ in {"__main__", "__worker__"}:  # the latter in mpi4py.futures; BLAS
 from demos.lm import commands, interchange, options, ranks, run, settings, sweep
 from demos.lm.consoles import nearest
 from demos.lm.divergence import DivergedError
+from demos.lm.report import command as pages
 from tinygrad_rnn import checkpoint, text
 
 Command = Callable[[Mapping[str, Any]], int]
@@ -49,6 +51,8 @@ COMMANDS: dict[str, tuple[type, Command]] = {
     "train": (options.Train, run.train),
     "sample": (options.Sample, commands.sample),
     "evaluate": (options.Evaluate, commands.evaluate),
+    "report": (options.Report, pages.report),
+    "neurons": (options.Neurons, pages.show_neurons),
     "export": (options.Export, interchange.export),
     "sweep": (options.Sweep, sweep.sweep),
 }

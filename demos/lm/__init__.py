@@ -13,10 +13,11 @@
 11. ``ranks``     several processes that train together
 12. ``run``       the loop around the Trainer: the command ``train``
 13. ``commands``  ``sample`` and ``evaluate``
-14. ``interchange`` the model for other programs, in PyTorch's names or ONNX: ``export``
-15. ``sweep``      many models, side by side: ``sweep``
-16. ``options``   every option of every command, with default, unit and limits
-17. ``settings``  such a list of options as command line, TOML file and checked values
+14. ``report``     a run as a page to look at: ``report`` and ``neurons``; a folder, whose ``__init__.py`` goes on
+15. ``interchange`` the model for other programs, in PyTorch's names or ONNX: ``export``
+16. ``sweep``      many models, side by side: ``sweep``
+17. ``options``   every option of every command, with default, unit and limits
+18. ``settings``  such a list of options as command line, TOML file and checked values
 
 A new command is a class of options, a function that takes them, and a line in ``demos/char_lm.py``.
 """

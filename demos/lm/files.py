@@ -1,10 +1,10 @@
 """A training as files: checkpoints, and the folder of a run.
 
-A run has a folder with ``last.safetensors``, ``best.safetensors`` (as it was at the best validation), ``log.jsonl``
-and ``options.toml``. A checkpoint holds all that a ``Trainer`` is: the parameters under PyTorch's names, beside them
-``optimizer.*``, ``state.*`` and ``recent``, and the rest in its header. ``tinygrad_rnn.checkpoint`` writes it so that
-it is whole or not there, and notices damage. A file that is whole, but says what can't be, is refused here. Every
-refusal is a CheckpointError with the file and the reason.
+A run has a folder with ``last.safetensors``, ``best.safetensors`` (as it was at the best validation), ``log.jsonl``,
+``options.toml`` and, at its end, ``report.html``. A checkpoint holds all that a ``Trainer`` is: the parameters under
+PyTorch's names, beside them ``optimizer.*``, ``state.*`` and ``recent``, and the rest in its header.
+``tinygrad_rnn.checkpoint`` writes it so that it is whole or not there, and notices damage. A file that is whole, but
+says what can't be, is refused here. Every refusal is a CheckpointError with the file and the reason.
 """
 
 from __future__ import annotations
@@ -57,12 +57,21 @@ class Folder:
         """The options."""
         return self.path / "options.toml"
 
+    @property
+    def report(self) -> Path:
+        """The page that shows it."""
+        return self.path / "report.html"
+
+    @property
+    def files(self) -> list[Path]:
+        """All of these."""
+        return [self.last, self.best, self.log, self.options, self.report]
+
     def begin(self, options: Train) -> bool:
         """Make the folder ready for a new run; whether there was one in it, which is set aside."""
         checkpoint.check_writable(self.last)
         self.sweep()
-        files = [self.last, self.best, self.log, self.options]
-        there = [file for file in files if file.exists()]
+        there = [file for file in self.files if file.exists()]
         for file in there:
             file.replace(file.with_name(f"previous_{file.name}"))
         self.write_options(options)
@@ -71,7 +80,7 @@ class Folder:
     def sweep(self) -> None:
         """Remove what a process that was killed left half-written."""
         for file in self.path.glob("*.tmp"):
-            if file.name.startswith((self.last.name, self.best.name, self.log.name, self.options.name)):
+            if file.name.startswith(tuple(known.name for known in self.files)):
                 file.unlink(missing_ok=True)
 
     def write_options(self, options: Train) -> None:

@@ -100,6 +100,30 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Write what there is to see of a run as one HTML page, which `train` does at its end."""
+
+    run: str = option(RUN, "DIR", "folder of the run")
+    output: str | None = option(None, "FILE", "where; if not given, report.html in that folder", kind=str)
+    threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Colour a text by what any unit does while it is read: an HTML page."""
+
+    checkpoint: str = option(RUN, "PATH", "a checkpoint, or the folder of a run: the best one in it")
+    text: str | None = option(None, "FILE", "what to read; if not given, the validation part", kind=str)
+    encoding: str | None = option(None, "NAME", "encoding of that file; without one, as in training", kind=str)
+    unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)
+    length: int = option(
+        20_000, "N", "characters of it, from the beginning; a page has a byte for each and each unit", low=1
+    )
+    output: str | None = option(None, "FILE", "where; if not given, neurons.html beside the checkpoint", kind=str)
+    threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)
+
+
+@dataclass(frozen=True)
 class Export:
     """Write the model for other programs."""
 

@@ -21,10 +21,12 @@ from demos.lm.files import Folder, find, read_checkpoint, resume, save
 from demos.lm.options import Train
 from demos.lm.progress import Progress, indented, say
 from demos.lm.ranks import Ranks, launched
+from demos.lm.report import command
 from demos.lm.scoring import in_words
 from demos.lm.settings import OptionError, recorded, values
 from demos.lm.training import Best, Trainer
 from tinygrad_rnn import text
+from tinygrad_rnn.checkpoint import CheckpointError
 
 NGRAM_ORDER = 6  # of the model that counts, for comparison: with one to three million characters the best one
 
@@ -75,6 +77,12 @@ def conclude(run: Run, reason: str) -> None:
     say(f"n-gram order {NGRAM_ORDER}", run.words(run.ngrams[-1]))
     if trainer.best.iteration not in {0, trainer.iteration}:
         say(f"best, at {trainer.best.iteration}", run.words(trainer.best.nats))
+    if reason != "interrupted":
+        try:
+            command.write(run.folder, run.folder.report)
+            say("report", run.folder.report)
+        except CheckpointError as error:  # the training is over and saved all the same
+            say("no report", error)
     say(reason, f"after iteration {trainer.iteration}, saved in {run.folder.path}")
 
 

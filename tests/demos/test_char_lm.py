@@ -46,7 +46,7 @@ def test_training_reports_on_schedule_and_learns(text: Path, model: Path, capsys
 def test_samples_of_200_characters_fit_80_columns(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(text, model, "--report")
     out = capsys.readouterr().out
-    assert max(map(len, out.split("\n")[:-2])) <= 80  # but for the folder in the last line
+    assert max(map(len, out.split("\n")[:-3])) <= 80  # but for the paths in the last two lines
     block = out.split("per character\n\n")[-1].split("\n\nn-gram")[0]
     (sample,) = (record["sample"] for record in log.read(model / "log.jsonl") if record["event"] == "validate")
     assert block.split() == sample.split()

@@ -1,0 +1,155 @@
+// A text coloured by one unit. Only the rows in sight are in the document, so that the length of the text costs nothing.
+{
+  const told = data["neurons.js"];
+  const { signs, names, end } = told;
+  const ids = unpacked(told.ids, Uint16Array);
+  const guesses = unpacked(told.guesses, Uint16Array);
+  const chances = unpacked(told.chances, Uint8Array);
+  const [L, H, N] = [told.levels.length, told.levels[0].length, ids.length];
+  const K = guesses.length / N; // guesses for each character
+  const LEVELS = 127; // of colour on each side of the mean
+  const LINE = 20; // pixels, as in the style
+  const MORE = 4; // rows above and below those in sight
+  const view = element("text");
+  view.innerHTML = '<div></div><div class="rows"></div>';
+  const [space, rows] = view.children;
+  const spans = signs.map((sign, id) => (id === end ? `class="end">${sign}` : `>${escaped(sign)}`) + "</b>");
+  const below = signs.map((sign) => `>${escaped(sign)}</b>`);
+
+  let [layer, unit] = told.first;
+  let levels = null; // of the unit that is shown
+  let starts = []; // where each row begins; one more for the end
+  let columns = 0;
+  let open = false; // whether the guesses are shown
+  let picked = -1;
+  let drawing = 0;
+
+  function wrap() { // again when the width changes
+    const probe = document.createElement("b");
+    probe.textContent = "0".repeat(100);
+    rows.append(probe);
+    const fitting = Math.max(20, Math.floor((view.clientWidth - 24) / (probe.getBoundingClientRect().width / 100)));
+    probe.remove();
+    if (fitting === columns) return;
+    const top = starts[Math.floor(view.scrollTop / height())] ?? 0;
+    columns = fitting;
+    starts = [0];
+    for (let k = 0, from = 0; k < N; k++) {
+      if (ids[k] === end || k - from === columns - 1) starts.push(from = k + 1);
+    }
+    if (starts.at(-1) < N) starts.push(N);
+    size(top);
+  }
+
+  const height = () => LINE * (open ? K + 1.5 : 1);
+  const rowOf = (k) => {
+    let [low, high] = [0, starts.length - 1];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (starts[middle] <= k) low = middle; else high = middle;
+    }
+    return low;
+  };
+
+  function size(top) { // character `top` stays in the first row
+    space.style.height = `${(starts.length - 1) * height() + 16}px`;
+    view.scrollTop = rowOf(top) * height();
+    draw();
+  }
+
+  const colour = (level) =>
+    `rgb(var(--${level < 0 ? "negative" : "positive"}) / ${(0.75 * Math.abs(level) / LEVELS).toFixed(3)})`;
+  const colours = Array.from({ length: 256 }, (_, k) => colour(k < 128 ? k : k - 256)); // by the byte
+
+  function row(r) {
+    const [from, to] = [starts[r], starts[r + 1]];
+    let html = "<div>";
+    for (let k = from; k < to; k++) {
+      html += `<b data-k="${k}" style="background:${colours[levels[k] & 255]}"${k === picked ? ' id="picked" ' : ""}` +
+        spans[ids[k]];
+    }
+    html += "</div>";
+    for (let g = 0; open && g < K; g++) {
+      html += '<div class="guess">';
+      for (let k = from; k < to; k++) {
+        const alpha = (0.85 * chances[K * k + g] / 255).toFixed(2);
+        html += `<b style="background:rgb(var(--strong) / ${alpha})"${below[guesses[K * k + g]]}`;
+      }
+      html += "</div>";
+    }
+    return open ? `<div style="height:${height()}px">${html}</div>` : html;
+  }
+
+  function render() {
+    drawing = 0;
+    const first = Math.max(0, Math.floor(view.scrollTop / height()) - MORE);
+    const last = Math.min(starts.length - 1, Math.ceil((view.scrollTop + view.clientHeight) / height()) + MORE);
+    let html = "";
+    for (let r = first; r < last; r++) html += row(r);
+    rows.style.transform = `translateY(${first * height()}px)`;
+    rows.innerHTML = html;
+    rows.querySelector("#picked")?.classList.add("picked");
+  }
+  const draw = () => { drawing ||= requestAnimationFrame(render); };
+
+  function state(k) {
+    const value = told.middle[layer][unit] + told.reach[layer][unit] * levels[k] / LEVELS;
+    return (levels[k] === LEVELS ? "above " : levels[k] === -LEVELS ? "below " : "state ") + value.toPrecision(3);
+  }
+
+  function say() {
+    let text = `Layer ${layer}, unit ${unit}.`;
+    if (picked >= 0) {
+      const list = Array.from({ length: K }, (_, g) =>
+        `${names[guesses[K * picked + g]]} ${Math.round(chances[K * picked + g] / 2.55)} %`);
+      text += ` Character ${picked.toLocaleString("en")}, ${names[ids[picked]]}: ${state(picked)}; ` +
+        `expected next: ${list.join(", ")}.`;
+    }
+    element("told").textContent = text;
+  }
+
+  function show(l, u) {
+    [layer, unit] = [(l + L) % L, (u + H) % H];
+    levels = unpacked(told.levels[layer][unit], Int8Array);
+    [element("layer").value, element("unit").value] = [layer, unit];
+    say();
+    draw();
+  }
+
+  function toggle() {
+    const top = starts[Math.floor(view.scrollTop / height())];
+    open = !open;
+    element("guesses").setAttribute("aria-pressed", String(open));
+    size(top);
+  }
+
+  const typed = (id, most) => Math.min(Math.max(Math.trunc(Number(element(id).value)) || 0, 0), most);
+  for (const id of ["layer", "unit"]) {
+    element(id).addEventListener("change", () => show(typed("layer", L - 1), typed("unit", H - 1)));
+  }
+  element("guesses").addEventListener("click", toggle);
+  view.addEventListener("scroll", draw);
+  view.addEventListener("pointerover", (event) => {
+    const k = event.target.dataset.k;
+    if (k === undefined) return;
+    rows.querySelector(".picked")?.classList.remove("picked");
+    event.target.classList.add("picked");
+    picked = Number(k);
+    say();
+  });
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, #passage")) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === "g" || event.key === "G") toggle();
+    else if (step && event.shiftKey) show(layer + step, unit);
+    else if (step) show(layer, unit + step);
+    else return;
+    event.preventDefault();
+  });
+  for (const button of document.querySelectorAll("[data-unit]")) {
+    button.addEventListener("click", () => show(...button.dataset.unit.split(",").map(Number)));
+  }
+  show(layer, unit);
+  wrap();
+  new ResizeObserver(wrap).observe(view);
+}
