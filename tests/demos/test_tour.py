@@ -49,9 +49,18 @@ def times_are_times(parts: list[str]) -> None:
     assert min(map(float, parts)) > 0
 
 
+def perplexity_falls_and_names_are_written(parts: list[str]) -> None:
+    before, soon, later = map(float, parts[:3])
+    assert 26 < before < 28
+    assert 6.8 < soon < 9.5
+    assert 5.6 < later < 7.0
+    assert all(re.fullmatch("[a-z]+( [a-z]+)+", names) for names in parts[3:])
+
+
 MEASURED: dict[str, Callable[[list[str]], None]] = {
     "05_sparse": zeros_cost_more_than_notes,
     "14_plan": times_are_times,
+    "15_char_lm": perplexity_falls_and_names_are_written,
 }
 
 
