@@ -36,7 +36,7 @@ xs, direction, LAGS = rng.normal(size=(T, F)), rng.normal(size=H), [0, 1, 5, 10,
 
 
 def lengths(cell: nn.Cell) -> str:
-    """The length of ∂loss/∂(all of the state) at LAGS steps before the last, relative to that at the last."""
+    """The length of ∂loss/∂state at LAGS steps before the last, relative to the last; the loss reads the last c, or h."""
     start = cell.zero_state((), np.float64)
     states = [tuple(Tensor(s.data, requires_grad=True) for s in (start if isinstance(start, tuple) else (start,)))]
     for x in xs:
@@ -79,9 +79,9 @@ print(f"GRU,  z near 0.993 {lengths(gru)}")
 # → GRU,  z near 0.993 1e+00  1e+00  1e+00  9e-01  9e-01  7e-01  5e-01
 
 # %% [markdown]
-# Now what is said at step 100 is heard at step 0. (It even grows: c also acts on later steps by way of h and the gates,
-# and those paths add up.) A gate that is open keeps *everything*; which things to keep, and when to forget, is learned,
-# because f depends on x_t and h_{t-1}. That begins with a gradient that arrives.
+# Now what is said at step 100 is heard at step 0. (In the LSTM it even grows: c also acts on later steps by way of h
+# and the gates, and those paths add up.) A gate that is open keeps *everything*; which things to keep, and when to
+# forget, is learned, because f depends on x_t and h_{t-1}. That begins with a gradient that arrives.
 #
 # The GRU has one state and one gate z for both jobs: h_t = z_t h_{t-1} + (1 - z_t) n_t. With z near 1 it is a belt too.
 # Some write z and 1 - z the other way round; `nn.GRUCell` lists who does.

@@ -25,7 +25,7 @@ print(f"{gradients(second, [w])[0]:.4f} {gradients(cut, [w])[0]:.4f}")  # → 0.
 # ## How wrong is it?
 #
 # Take a task with a known span: at each step, tell the input of 10 steps ago. The layer is an RNN whose W_hh is
-# orthogonal, so that its gradient lives long. `nn.truncated_bptt` makes the windows.
+# orthogonal and its inputs small, so that its gradient lives long. `nn.truncated_bptt` makes the windows.
 
 # %%
 F, H, T, DELAY = 3, 30, 128, 10
