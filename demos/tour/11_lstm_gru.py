@@ -36,7 +36,7 @@ xs, direction, LAGS = rng.normal(size=(T, F)), rng.normal(size=H), [0, 1, 5, 10,
 
 
 def lengths(cell: nn.Cell) -> str:
-    """The length of ∂loss/∂state at LAGS steps before the last, relative to the last; the loss reads the last c, or h."""
+    """‖∂loss/∂state‖ at LAGS steps before the last, relative to the last. The loss reads the last c or h."""
     start = cell.zero_state((), np.float64)
     states = [tuple(Tensor(s.data, requires_grad=True) for s in (start if isinstance(start, tuple) else (start,)))]
     for x in xs:
