@@ -58,7 +58,7 @@ for name, kind in {"RNN": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell}.it
 
 # %% [markdown]
 # At the start, LSTM and GRU let hardly more through than the RNN. Their weights are small and their biases near 0, so
-# the gates are near σ(0) = 0.5, and each step loses half of the gradient. The belt is there, but it does not run.
+# the gates are near σ(0) = 0.5, and a step keeps about 0.6 of the gradient. The belt is there, but it does not run.
 #
 # ## Opening the gate
 #
