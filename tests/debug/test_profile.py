@@ -42,11 +42,11 @@ def test_times_are_those_of_each_operation_and_add_up() -> None:
     passed = perf_counter() - start
     cost = p.by_operation()["slow"]
     assert cost.calls == 3
-    assert 3 * REST <= cost.forward_seconds < 4 * REST
-    assert 4 * REST <= cost.backward_seconds < 5 * REST
+    assert cost.forward_seconds >= 3 * REST
+    assert cost.backward_seconds >= 4 * REST
     total = sum(c.seconds for c in p.costs.values())
     assert p.pause >= 6 * REST  # before the first operation and after backward
-    assert total + p.pause <= passed + REST
+    assert total + p.pause <= passed  # so that no pause was counted as anyone's
     assert next(iter(p.by_operation())) in {"slow", "sum"}
     assert p.by_scope()["model"].calls == 3
     assert p.by_scope()["in no module"].calls == 2

