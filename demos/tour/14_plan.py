@@ -48,7 +48,7 @@ for unroll in (True, False):
 # ## The plan
 #
 # The step is run once, on stand-ins that record it. Its rules are recorded the same way, so a plan knows backward too.
-# Then every operation is broken up into the NumPy calls that it is made of. This is an RNN, tanh(linear(state, W, x)):
+# Then every operation is broken up into the NumPy calls that it is made of. This is an RNN; invariant0 is W_hh:
 
 # %%
 print("once" + text("rnn", batch=2, features=3, hidden=4).partition("once")[2])
