@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from tinygrad_rnn.tensor import Array, Tensor
 from tinygrad_rnn.text import Vocabulary
 
 CELLS = ("rnn", "lstm", "gru")
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the page in")
 RUSSIAN = "— Да, — сказал князь. «Ёлка и <й> & мёд?» — и вышел; le bœuf, «très bien»…\n\n"
 
 
@@ -227,3 +232,103 @@ def test_an_empty_text_has_no_neurons(run: Path, tmp_path: Path, capsys: pytest.
     (tmp_path / "none.txt").write_text("", encoding="utf-8")
     message = refused(capsys, "neurons", "--checkpoint", run, "--text", tmp_path / "none.txt")
     assert "no character" in message or "empty" in message
+
+
+CATCH = """<pre id="outcome" hidden></pre><script>
+const errors = [];
+addEventListener("error", (event) => errors.push(event.message));
+addEventListener("securitypolicyviolation", (event) => errors.push(event.blockedURI));
+console.error = console.warn = (...words) => errors.push(words.join(" "));
+</script>"""
+
+EXERCISE = """<script>{
+const view = element("text"), passage = element("passage"), told = { errors };
+const press = (where, key, shiftKey = false) =>
+  where.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, bubbles: true, cancelable: true }));
+const rest = () => new Promise((done) => setTimeout(done, 100));
+const cells = (where) => [...where.querySelectorAll("b")].map((b) => [b.textContent, getComputedStyle(b).background]);
+const place = () => [Number(element("layer").value), Number(element("unit").value)];
+const look = () => ({ place: place(), row: cells(view.querySelector(".rows > div > div")), told: told_.textContent });
+const told_ = element("told");
+(async () => {
+  await rest();
+  told.first = look();
+  press(document.body, "ArrowRight");
+  told.unit = look();
+  press(document.body, "ArrowRight", true);
+  told.layer = look();
+  view.querySelector("b").dispatchEvent(new Event("pointerover", { bubbles: true }));
+  told.picked = look();
+  press(document.body, "g");
+  await rest();
+  told.guesses = [...view.querySelectorAll(".rows > div:first-child > .guess")].map((line) => line.textContent);
+  view.scrollTop = 1e9;
+  await rest();
+  told.end = [...view.querySelectorAll(".rows > div > div:first-child")].map((line) => line.textContent).join("");
+  passage.dispatchEvent(new Event("pointerover"));
+  press(passage, "ArrowLeft");
+  told.passage = cells(passage);
+  told.requests = performance.getEntriesByType("resource").map((entry) => entry.name);
+  const ground = () => getComputedStyle(document.body).backgroundColor;
+  told.grounds = [ground(), (element("theme").click(), ground())];
+  element("outcome").textContent = JSON.stringify(told);
+})();
+}</script>"""
+
+
+def in_chromium(page: str, folder: Path) -> dict[str, Any]:
+    """What EXERCISE finds in a page."""
+    file = folder / "page.html"
+    file.write_text(page.replace("<body>", f"<body>{CATCH}").replace("</body>", f"{EXERCISE}</body>"), "utf-8")
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,800"]
+    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", "--dump-dom", file.as_uri()]
+    done = subprocess.run(command, capture_output=True, check=True, encoding="utf-8", timeout=60)  # noqa: S603
+    found = re.search(r'<pre id="outcome"[^>]*>(.+?)</pre>', done.stdout, re.DOTALL)
+    assert found is not None, done.stderr
+    loaded: dict[str, Any] = json.loads(html.unescape(found[1]))
+    return loaded
+
+
+def alpha(background: str) -> float:
+    """How strong a colour is; minus that, if it is one for what is below the mean."""
+    found = re.match(r"rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?\)", background)
+    assert found is not None, background
+    strength = 1.0 if found[4] is None else float(found[4])
+    return -strength if int(found[3]) > int(found[1]) else strength
+
+
+@needs_chromium
+def test_the_page_in_a_browser(run: Path, tmp_path: Path) -> None:
+    """Keys, colours, guesses and both themes, in a headless Chromium that writes down what it finds."""
+    found, data = in_chromium((run / "report.html").read_text("utf-8"), tmp_path), data_of(run / "report.html")
+    told = data["neurons.js"]
+    assert found["errors"] == found["requests"] == []
+    assert sorted(found["grounds"]) == ["rgb(15, 23, 42)", "rgb(255, 255, 255)"]
+    model, _ = restore(str(run))
+    ids = unpacked(told["ids"], "<u2").astype(int)
+    reading, (layer, unit) = neurons.read(model, ids), told["first"]
+    moved = (unit + 1) % 12
+    assert [found[name]["place"] for name in ("first", "unit", "layer")] == [
+        [layer, unit],
+        [layer, moved],
+        [1 - layer, moved],
+    ]
+    for name in ("first", "unit", "layer"):
+        look = found[name]
+        assert [sign for sign, _ in look["row"]] == [told["signs"][i] for i in ids[: len(look["row"])]]
+        own = reading.states[tuple(look["place"])].astype(float)
+        strengths = 0.75 * np.clip((own - own.mean()) / (2.5 * own.std()), -1, 1)
+        np.testing.assert_allclose([alpha(c) for _, c in look["row"]], strengths[: len(look["row"])], atol=0.01)
+    assert re.search(r"Character 0, '.+': (state|above|below) -?[\d.e-]+; expected next: ", found["picked"]["told"])
+    wide = len(found["first"]["row"])
+    expected = ["".join(told["signs"][i] for i in reading.guesses[:wide, g]) for g in range(5)]
+    assert found["guesses"] == expected
+    assert "".join(told["signs"][i] for i in ids).endswith(found["end"])
+    assert len(found["end"]) > 20
+    passage = found["passage"]
+    signs, norms = data["connectivity.js"]["signs"], unpacked(data["connectivity.js"]["norms"], "<f4")
+    T = len(signs) - 1
+    row = norms.reshape(T, T)[T - 2]
+    assert [sign for sign, _ in passage] == signs
+    shown = np.array([abs(alpha(colour)) for _, colour in passage[: T - 1]])
+    np.testing.assert_allclose(shown, 0.8 * row[: T - 1] / row.max(), atol=0.01)

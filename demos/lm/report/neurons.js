@@ -13,8 +13,11 @@
   const view = element("text");
   view.innerHTML = '<div></div><div class="rows"></div>';
   const [space, rows] = view.children;
-  const spans = signs.map((sign, id) => (id === end ? `class="end">${sign}` : `>${escaped(sign)}`) + "</b>");
+  const spans = signs.map((sign) => `<b>${escaped(sign)}</b>`);
   const below = signs.map((sign) => `>${escaped(sign)}</b>`);
+  const shades = Array.from({ length: 256 }, (_, chance) =>
+    `<b style="background:rgb(var(--strong) / ${(0.85 * chance / 255).toFixed(2)})"`);
+  const shown = new Map(); // the rows in the document, by number
 
   let [layer, unit] = told.first;
   let levels = null; // of the unit that is shown
@@ -52,6 +55,7 @@
   };
 
   function size(top) { // character `top` stays in the first row
+    forget();
     space.style.height = `${(starts.length - 1) * height() + 16}px`;
     view.scrollTop = rowOf(top) * height();
     draw();
@@ -61,35 +65,54 @@
     `rgb(var(--${level < 0 ? "negative" : "positive"}) / ${(0.75 * Math.abs(level) / LEVELS).toFixed(3)})`;
   const colours = Array.from({ length: 256 }, (_, k) => colour(k < 128 ? k : k - 256)); // by the byte
 
-  function row(r) {
+  function row(r) { // its text, not yet coloured by the unit
     const [from, to] = [starts[r], starts[r + 1]];
     let html = "<div>";
-    for (let k = from; k < to; k++) {
-      html += `<b data-k="${k}" style="background:${colours[levels[k] & 255]}"${k === picked ? ' id="picked" ' : ""}` +
-        spans[ids[k]];
-    }
+    for (let k = from; k < to; k++) html += spans[ids[k]];
     html += "</div>";
     for (let g = 0; open && g < K; g++) {
       html += '<div class="guess">';
-      for (let k = from; k < to; k++) {
-        const alpha = (0.85 * chances[K * k + g] / 255).toFixed(2);
-        html += `<b style="background:rgb(var(--strong) / ${alpha})"${below[guesses[K * k + g]]}`;
-      }
+      for (let k = from; k < to; k++) html += shades[chances[K * k + g]] + below[guesses[K * k + g]];
       html += "</div>";
     }
-    return open ? `<div style="height:${height()}px">${html}</div>` : html;
+    const made = document.createElement("div");
+    made.style.top = `${r * height()}px`;
+    made.innerHTML = html;
+    return made;
   }
 
-  function render() {
+  function tint(r) {
+    let k = starts[r];
+    for (const cell of shown.get(r).firstChild.children) {
+      cell.style.background = colours[levels[k] & 255];
+      cell.className = ids[k] === end ? "end" : "";
+      if (k === picked) cell.className += " picked";
+      k++;
+    }
+  }
+
+  function render() { // rows that stay in sight stay in the document
     drawing = 0;
     const first = Math.max(0, Math.floor(view.scrollTop / height()) - MORE);
     const last = Math.min(starts.length - 1, Math.ceil((view.scrollTop + view.clientHeight) / height()) + MORE);
-    let html = "";
-    for (let r = first; r < last; r++) html += row(r);
-    rows.style.transform = `translateY(${first * height()}px)`;
-    rows.innerHTML = html;
-    rows.querySelector("#picked")?.classList.add("picked");
+    for (const [r, made] of shown) {
+      if (r >= first && r < last) continue;
+      made.remove();
+      shown.delete(r);
+    }
+    for (let r = last - 1, next = null; r >= first; r--) {
+      if (!shown.has(r)) {
+        shown.set(r, row(r));
+        tint(r);
+        rows.insertBefore(shown.get(r), next);
+      }
+      next = shown.get(r);
+    }
   }
+  const forget = () => {
+    rows.replaceChildren();
+    shown.clear();
+  };
   const draw = () => { drawing ||= requestAnimationFrame(render); };
 
   function state(k) {
@@ -111,9 +134,9 @@
   function show(l, u) {
     [layer, unit] = [(l + L) % L, (u + H) % H];
     levels = unpacked(told.levels[layer][unit], Int8Array);
+    for (const r of shown.keys()) tint(r);
     [element("layer").value, element("unit").value] = [layer, unit];
     say();
-    draw();
   }
 
   function toggle() {
@@ -130,11 +153,12 @@
   element("guesses").addEventListener("click", toggle);
   view.addEventListener("scroll", draw);
   view.addEventListener("pointerover", (event) => {
-    const k = event.target.dataset.k;
-    if (k === undefined) return;
+    const cell = event.target.closest("b");
+    if (!cell || cell.parentNode.className) return;
+    const [r] = [...shown].find(([, made]) => made.firstChild === cell.parentNode);
     rows.querySelector(".picked")?.classList.remove("picked");
-    event.target.classList.add("picked");
-    picked = Number(k);
+    cell.classList.add("picked");
+    picked = starts[r] + [...cell.parentNode.children].indexOf(cell);
     say();
   });
   addEventListener("keydown", (event) => {
