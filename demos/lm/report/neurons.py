@@ -26,6 +26,7 @@ GUESSES = 5
 LEVELS = 127  # of colour on each side of a unit's mean; a page has them as bytes
 SPREAD = 2.5  # standard deviations from the mean to the strongest colour
 RANKED = 8  # units named for each property of the text
+AROUND = 250  # characters on each side, over which a state is averaged to take slow changes away
 OPENING, CLOSING = "“«", "”»"
 
 
@@ -102,6 +103,22 @@ def properties(characters: str) -> dict[str, npt.NDArray[np.float64]]:
     return {name: np.array(values) for name, values in found.items()}
 
 
+def steady(states: Array, around: int = AROUND) -> Array:
+    """``states`` [.., N] less their mean over the characters that are at most ``around`` away.
+
+    A cell that counts on and on differs most between the beginning and the end of a text; that is taken away here, so
+    that a chance likeness to it doesn't hide what a unit does from word to word.
+
+    >>> steady(np.array([1.0, 2.0, 3.0, 5.0]), around=1)
+    array([-0.5       ,  0.        , -0.33333333,  1.        ])
+    """
+    N = states.shape[-1]
+    sums = np.cumsum(np.insert(states, 0, 0, axis=-1), axis=-1, dtype=np.float64)
+    first, after = np.maximum(np.arange(N) - around, 0), np.minimum(np.arange(N) + around + 1, N)
+    quick: Array = states - (sums[..., after] - sums[..., first]) / (after - first)
+    return quick.astype(states.dtype)
+
+
 def correlations(states: Array, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Pearson's r [L, H] of each unit, states [L, H, N], with ``values`` [N]; 0 where one of both never changes."""
     centred = values - values.mean()
@@ -117,10 +134,11 @@ def section(model: CharLM, ids: Ids, name: str) -> Section:
     """A text to look through, and the units that are most like its properties. ``name`` says which text it is."""
     reading, vocabulary = read(model, ids), model.vocabulary
     colours = coloured(reading.states)
+    quick = np.stack([steady(rows) for rows in reading.states])
     lists: list[str] = []
     first = (0, 0)
     for what, values in properties(vocabulary.decode(ids)).items():
-        r = correlations(reading.states, values)
+        r = correlations(quick, values)
         order = np.argsort(-np.abs(r), axis=None, kind="stable")[:RANKED]
         places = [divmod(int(k), r.shape[1]) for k in order]
         first = first if lists else places[0]
@@ -130,7 +148,14 @@ def section(model: CharLM, ids: Ids, name: str) -> Section:
         )
         lists.append(f"<div><h3>{escaped(what)}</h3><ol>{items}</ol></div>")
     L, H, N = reading.states.shape
-    parts = {"characters": f"{N:,}", "name": escaped(name), "ranks": "".join(lists), "layers": L - 1, "units": H - 1}
+    parts = {
+        "characters": f"{N:,}",
+        "name": escaped(name),
+        "ranks": "".join(lists),
+        "around": AROUND,
+        "layers": L - 1,
+        "units": H - 1,
+    }
     body = asset("neurons.html").format(**parts)
     data = {
         "levels": [[packed(row) for row in rows] for rows in colours.levels],
