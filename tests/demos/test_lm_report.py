@@ -49,6 +49,11 @@ def tiny(cell: str) -> CharLM:
     return made
 
 
+def steady(row: Array) -> Array:
+    """A unit's states less their mean over 250 characters on each side, one by one."""
+    return np.array([row[t] - row[max(t - 250, 0) : t + 251].astype(float).mean() for t in range(len(row))])
+
+
 def started(model: CharLM) -> Any:
     with no_grad():
         return model(np.array([[3], [1]]))[1]
@@ -115,23 +120,30 @@ def test_norms_along_time_are_those_of_states_and_of_differences(cell: str) -> N
 def test_what_is_read_are_the_states_and_predictions_of_the_model(cell: str) -> None:
     model, ids = tiny(cell), np.tile(IDS, 5)
     reading, state = neurons.read(model, ids), None
-    colours = neurons.coloured(reading.states)
     for t, index in enumerate(ids):
         with no_grad():
             logits, state = model(np.array([[index]]), state)
         own = (state[1] if isinstance(state, tuple) else state).data[:, 0]
         np.testing.assert_allclose(reading.states[:, :, t], own, rtol=0, atol=1e-12)
-        shown = colours.middle + colours.reach * colours.levels[:, :, t] / 127
-        near = abs(own - colours.middle) <= colours.reach
-        assert (abs(shown - own)[near] <= colours.reach[near] / 254 + 1e-12).all()
-        assert (np.sign(shown - colours.middle) == np.sign(own - colours.middle))[~near].all()
         p = np.exp(logits.data[0, 0] - np.logaddexp.reduce(logits.data[0, 0]))
         assert (reading.guesses[t] == np.argsort(-p)).all()
         np.testing.assert_allclose(reading.chances[t] / 255, np.sort(p)[::-1], atol=0.5 / 255 + 1e-12)
 
 
+def test_colours_are_the_states() -> None:
+    model, ids = tiny("lstm"), np.random.default_rng(1).integers(0, 5, 700)
+    states = neurons.read(model, ids).states
+    quick = np.stack([neurons.steady(rows) for rows in states])
+    colours = neurons.coloured(quick)
+    for unit in np.ndindex(2, 3):
+        own, reach = steady(states[unit]), colours.reach[unit]
+        np.testing.assert_allclose(quick[unit], own, rtol=0, atol=1e-10)
+        assert reach == pytest.approx(2.5 * own.std())
+        np.testing.assert_allclose(colours.levels[unit] / 127, np.clip(own / reach, -1, 1), atol=0.5 / 127 + 1e-9)
+
+
 def test_the_colour_of_a_unit_that_never_changes_is_none() -> None:
-    assert not neurons.coloured(np.full((1, 1, 5), 0.7, np.float32)).levels.any()
+    assert not neurons.coloured(neurons.steady(np.full((1, 1, 5), 0.5, np.float32))).levels.any()
 
 
 def test_correlations_are_those_of_numpy() -> None:
@@ -219,13 +231,9 @@ def test_neurons_of_a_text(run: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert [told["signs"][i] for i in ids[:4]] == list("Ёлка")
     states = neurons.read(model, ids.astype(int)).states
     for layer, unit in ((0, 0), (1, 11)):
-        shown = told["middle"][layer][unit] + told["reach"][layer][unit] * (
-            unpacked(told["levels"][layer][unit], "i1") / 127
-        )
-        clipped = np.clip(
-            states[layer, unit] - told["middle"][layer][unit], *np.array([-1, 1]) * told["reach"][layer][unit]
-        )
-        np.testing.assert_allclose(shown - told["middle"][layer][unit], clipped, atol=told["reach"][layer][unit] / 250)
+        own, reach = steady(states[layer, unit]), told["reach"][layer][unit]
+        shown = unpacked(told["levels"][layer][unit], "i1") / 127
+        np.testing.assert_allclose(shown, np.clip(own / reach, -1, 1), atol=0.5 / 127 + 1e-6)
 
 
 def test_an_empty_text_has_no_neurons(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -316,10 +324,13 @@ def test_the_page_in_a_browser(run: Path, tmp_path: Path) -> None:
     for name in ("first", "unit", "layer"):
         look = found[name]
         assert [sign for sign, _ in look["row"]] == [told["signs"][i] for i in ids[: len(look["row"])]]
-        own = reading.states[tuple(look["place"])].astype(float)
-        strengths = 0.75 * np.clip((own - own.mean()) / (2.5 * own.std()), -1, 1)
+        own = steady(reading.states[tuple(look["place"])])
+        strengths = 0.75 * np.clip(own / (2.5 * own.std()), -1, 1)
         np.testing.assert_allclose([alpha(c) for _, c in look["row"]], strengths[: len(look["row"])], atol=0.01)
-    assert re.search(r"Character 0, '.+': (state|above|below) -?[\d.e-]+; expected next: ", found["picked"]["told"])
+    assert re.search(
+        r"Character 0, '.+': state [\d.e-]+( or more)? (above|below) its mean; expected next: '",
+        found["picked"]["told"],
+    )
     wide = len(found["first"]["row"])
     expected = ["".join(told["signs"][i] for i in reading.guesses[:wide, g]) for g in range(5)]
     assert found["guesses"] == expected

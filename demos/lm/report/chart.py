@@ -114,15 +114,14 @@ def axes(across: Scale, up: Scale, x: str, y: str) -> str:
 
 def horizontal(rules: Mapping[str, float], up: Scale) -> str:
     """Lines across, named on the right, where the names keep their distance."""
-    lines, free = [], -math.inf
-    for name, value in sorted(rules.items(), key=lambda item: -item[1]):
-        if math.isfinite(value):
-            at = up.at(value)
-            free = max(at + 4, free + APART)
-            lines.append(
-                f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-                f'<text x="{WIDTH - RIGHT + 6}" y="{free:.1f}">{escaped(name)}</text>'
-            )
+    known = sorted(((up.at(value), name) for name, value in rules.items() if math.isfinite(value)), reverse=True)
+    lines, free = [], math.inf
+    for at, name in known:  # from below, where they are closest
+        free = min(at + 4, free - APART)
+        lines.append(
+            f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+            f'<text x="{WIDTH - RIGHT + 6}" y="{free:.1f}">{escaped(name)}</text>'
+        )
     return "".join(lines)
 
 

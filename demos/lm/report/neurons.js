@@ -116,8 +116,9 @@
   const draw = () => { drawing ||= requestAnimationFrame(render); };
 
   function state(k) {
-    const value = told.middle[layer][unit] + told.reach[layer][unit] * levels[k] / LEVELS;
-    return (levels[k] === LEVELS ? "above " : levels[k] === -LEVELS ? "below " : "state ") + value.toPrecision(3);
+    const value = told.reach[layer][unit] * Math.abs(levels[k]) / LEVELS;
+    const most = Math.abs(levels[k]) === LEVELS ? " or more" : "";
+    return `state ${value.toPrecision(3)}${most} ${levels[k] < 0 ? "below" : "above"} its mean`;
   }
 
   function say() {

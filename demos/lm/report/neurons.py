@@ -2,7 +2,7 @@
 
 An idea of Karpathy, Johnson and Fei-Fei, "Visualizing and Understanding Recurrent Networks" (2015): a text coloured by
 one unit, with what the model expected next below it. A unit's state is c of an LSTM, else h. Colours tell how far it is
-from its own mean in the text: c of a unit that counts can be 50 or more, where tanh(c) would be 1 all along.
+from its own mean over the text around: c of a unit that counts can be 50 or more, where tanh(c) would be 1 all along.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tinygrad_rnn.text.sampling import distribution
 from tinygrad_rnn.text.vocabulary import Ids
 
 GUESSES = 5
-LEVELS = 127  # of colour on each side of a unit's mean; a page has them as bytes
+LEVELS = 127  # of colour on each side of the mean; a page has them as bytes
 SPREAD = 2.5  # standard deviations from the mean to the strongest colour
 RANKED = 8  # units named for each property of the text
 AROUND = 250  # characters on each side, over which a state is averaged to take slow changes away
@@ -59,23 +59,38 @@ def read(model: CharLM, ids: Ids) -> Reading:
     return Reading(ids, np.ascontiguousarray(states.transpose(1, 2, 0)), guesses, chances)
 
 
+def steady(states: Array, around: int = AROUND) -> Array:
+    """``states`` [.., N] less their mean over the characters that are at most ``around`` away.
+
+    A cell that counts on and on differs most between the beginning and the end of a text; with that taken away, what
+    it does from word to word is seen.
+
+    >>> steady(np.array([1.0, 2.0, 3.0, 5.0]), around=1)
+    array([-0.5       ,  0.        , -0.33333333,  1.        ])
+    """
+    N = states.shape[-1]
+    sums = np.cumsum(np.insert(states, 0, 0, axis=-1), axis=-1, dtype=np.float64)
+    first, after = np.maximum(np.arange(N) - around, 0), np.minimum(np.arange(N) + around + 1, N)
+    quick: Array = states - (sums[..., after] - sums[..., first]) / (after - first)
+    return quick.astype(states.dtype)
+
+
 @dataclass(frozen=True)
 class Colours:
-    """States as levels -127 .. 127 of colour: ``middle`` + ``reach`` * level / 127, but for those that are farther."""
+    """Steady states as levels -127 .. 127 of colour: ``reach`` * level / 127, but for those that are farther."""
 
     levels: npt.NDArray[np.int8]  # [L, H, N]
-    middle: Array  # [L, H] the mean
     reach: Array  # [L, H]
 
 
-def coloured(states: Array) -> Colours:
-    """The colours of ``states`` [L, H, N], each unit by itself."""
-    middle, reach = states.mean(-1, dtype=np.float64), SPREAD * states.std(-1, dtype=np.float64)
+def coloured(quick: Array) -> Colours:
+    """The colours of ``quick`` [L, H, N], which ``steady`` gave, each unit by itself."""
+    reach = SPREAD * quick.std(-1, dtype=np.float64)
     reach[reach == 0] = 1
-    levels = np.empty(states.shape, np.int8)
+    levels = np.empty(quick.shape, np.int8)
     for unit in np.ndindex(reach.shape):
-        levels[unit] = np.rint(LEVELS * np.clip((states[unit] - middle[unit]) / reach[unit], -1, 1))
-    return Colours(levels, middle, reach)
+        levels[unit] = np.rint(LEVELS * np.clip(quick[unit] / reach[unit], -1, 1))
+    return Colours(levels, reach)
 
 
 def properties(characters: str) -> dict[str, npt.NDArray[np.float64]]:
@@ -103,22 +118,6 @@ def properties(characters: str) -> dict[str, npt.NDArray[np.float64]]:
     return {name: np.array(values) for name, values in found.items()}
 
 
-def steady(states: Array, around: int = AROUND) -> Array:
-    """``states`` [.., N] less their mean over the characters that are at most ``around`` away.
-
-    A cell that counts on and on differs most between the beginning and the end of a text; that is taken away here, so
-    that a chance likeness to it doesn't hide what a unit does from word to word.
-
-    >>> steady(np.array([1.0, 2.0, 3.0, 5.0]), around=1)
-    array([-0.5       ,  0.        , -0.33333333,  1.        ])
-    """
-    N = states.shape[-1]
-    sums = np.cumsum(np.insert(states, 0, 0, axis=-1), axis=-1, dtype=np.float64)
-    first, after = np.maximum(np.arange(N) - around, 0), np.minimum(np.arange(N) + around + 1, N)
-    quick: Array = states - (sums[..., after] - sums[..., first]) / (after - first)
-    return quick.astype(states.dtype)
-
-
 def correlations(states: Array, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Pearson's r [L, H] of each unit, states [L, H, N], with ``values`` [N]; 0 where one of both never changes."""
     centred = values - values.mean()
@@ -133,8 +132,8 @@ def correlations(states: Array, values: npt.NDArray[np.float64]) -> npt.NDArray[
 def section(model: CharLM, ids: Ids, name: str) -> Section:
     """A text to look through, and the units that are most like its properties. ``name`` says which text it is."""
     reading, vocabulary = read(model, ids), model.vocabulary
-    colours = coloured(reading.states)
     quick = np.stack([steady(rows) for rows in reading.states])
+    colours = coloured(quick)
     lists: list[str] = []
     first = (0, 0)
     for what, values in properties(vocabulary.decode(ids)).items():
@@ -159,7 +158,6 @@ def section(model: CharLM, ids: Ids, name: str) -> Section:
     body = asset("neurons.html").format(**parts)
     data = {
         "levels": [[packed(row) for row in rows] for rows in colours.levels],
-        "middle": colours.middle.tolist(),
         "reach": colours.reach.tolist(),
         "ids": packed(reading.ids.astype(np.uint16)),
         "guesses": packed(reading.guesses),
