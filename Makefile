@@ -14,7 +14,7 @@ ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed-demos  ## train the character model on War and Peace and print its samples
+demo: $(VENV)/installed-demos  ## train the character model on War and Peace, print its samples, and write a page about it
 	$(BIN)/python demos/char_lm.py train
 
 lecture: $(VENV)/installed-demos  ## run the long form of every system of the lecture, tens of minutes
