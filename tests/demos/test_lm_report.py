@@ -268,7 +268,7 @@ const told_ = element("told");
   view.querySelector("b").dispatchEvent(new Event("pointerover", { bubbles: true }));
   told.picked = look();
   press(document.body, "g");
-  await rest();
+  for (let tries = 0; tries < 20 && (tries === 0 || !view.querySelector(".guess")); tries++) await rest();
   told.guesses = [...view.querySelectorAll(".rows > div:first-child > .guess")].map((line) => line.textContent);
   view.scrollTop = 1e9;
   await rest();
