@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lecture test lint clean
+.PHONY: help demo lecture test test-demos test-package lint clean
 .SECONDARY:
 
 help:  ## show this list
@@ -24,8 +24,14 @@ lecture: $(VENV)/installed-demos  ## run the long form of every system of the le
 	  $(BIN)/python demos/long_lag/$${task%:*}.py --full $$lag || exit 1; \
 	done
 
-test: $(VENV)/installed-test  ## run the tests and the doctests
-	$(ONE_THREAD) $(BIN)/python -m pytest
+test: $(VENV)/installed-test  ## run the tests and the doctests, in two processes, each of which prints at its end
+	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) test-demos test-package
+
+test-demos: $(VENV)/installed-test
+	$(ONE_THREAD) $(BIN)/python -m pytest tests/demos tests/onnx
+
+test-package: $(VENV)/installed-test
+	$(ONE_THREAD) $(BIN)/python -m pytest --ignore tests/demos --ignore tests/onnx
 
 lint: $(VENV)/installed-dev  ## check style, format and types
 	$(BIN)/ruff check
