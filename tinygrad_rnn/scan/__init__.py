@@ -1,8 +1,9 @@
 """Running a cell along time: as a recorded loop to study, or by a plan to train.
 
-trace.py records one step and differentiates it; lower.py turns recorded operations into NumPy calls; plan.py divides
-them into programs, and place.py gives values their buffers; run.py binds a plan to T steps; planned.py makes the whole
-one node of the graph. ``python -m tinygrad_rnn.scan lstm`` shows a plan.
+tape.py is one step as plain data; trace.py records and differentiates it; lower.py turns recorded operations into NumPy
+calls; passes.py makes fewer of them wait for each other; plan.py divides them into programs, lift.py says what a call
+is for all steps at once, and place.py gives values their buffers; run.py binds a plan to T steps; planned.py makes the
+whole one node of the graph, and stepper.py runs a step without one. ``python -m tinygrad_rnn.scan lstm`` shows a plan.
 """
 
 from __future__ import annotations
