@@ -1,17 +1,5 @@
-from collections.abc import Iterator
+"""What holds for the core's tests holds for those of its observers."""
 
-import pytest
+from tests.core.conftest import _leave_no_trace
 
-from tinygrad_rnn.op import thread
-from tinygrad_rnn.tensor import registry
-
-
-@pytest.fixture(autouse=True)
-def _leave_no_trace() -> Iterator[None]:
-    """Operations that a test defines go when it ends; a test that leaves the recorder changed fails."""
-    known = dict(registry)
-    yield
-    registry.clear()
-    registry.update(known)
-    recorder = thread.recorder
-    assert (recorder.enabled, recorder.observers, recorder.scope, recorder.tracing) == (True, (), (), False)
+__all__ = ["_leave_no_trace"]

@@ -37,16 +37,17 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "good.safetensors"
 
 
-def use(path: Path) -> None:
-    """Whatever the commands do with a checkpoint."""
+def use(path: Path) -> Trainer:
+    """Whatever the commands do with a checkpoint; the training that goes on."""
     file = read_checkpoint(path)
     model_in(file)
-    resume(file, {})
     learned(file, file.options)
+    return resume(file, {})
 
 
 def test_a_good_one_is_accepted(good: Path) -> None:
-    use(good)
+    trainer = use(good)
+    assert (trainer.iteration, trainer.best.nats) == (3, 3.5)
 
 
 def test_truncated_ones(good: Path, tmp_path: Path) -> None:
