@@ -7,7 +7,8 @@ pass the gradients, which lie in one buffer, are averaged by one all-reduce. So 
 one process with all streams, but for rounding. Rank 0 alone speaks, validates and writes files, and a checkpoint has
 the state of all streams, so that any number of ranks can go on from it.
 
-A rank that fails says so and ends the others; one that is killed has them ended by mpiexec. Ctrl-C and SIGTERM, which
+What is wrong for all ranks, as a bad option or a loss that is no number, rank 0 tells, and each ends by itself. A rank
+that fails alone says so and ends the others; one that is killed has them ended by mpiexec. Ctrl-C and SIGTERM, which
 mpiexec passes on to all, end training after a step that all have made.
 """
 
@@ -28,7 +29,8 @@ from demos.lm.settings import OptionError
 from tinygrad_rnn.tensor import Array
 
 RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # one of these is set where mpiexec or srun started us
-FIRST_SPEAKS = 2.0  # seconds, in which rank 0 tells what is wrong with all
+ALL_FAIL = 5.0  # seconds, in which all ranks fail if what is wrong is wrong for all
+PASSED_ON = 0.5  # seconds, in which mpiexec passes on what a rank has printed: it drops the rest when one aborts
 
 
 class Ranks:
@@ -88,6 +90,7 @@ class MPIRanks(Ranks):
                 "training by several processes needs the package mpi4py: pip install 'tinygrad-rnn[mpi]'"
             ) from error
         self.MPI, self.world = MPI, MPI.COMM_WORLD
+        self.failed = self.world.Dup()  # where failed ranks meet, whatever the others wait for in the world
         self.rank, self.size = self.world.rank, self.world.size
         self.agreed = False  # to stop
         self.buffer: Array = np.empty(0)
@@ -124,7 +127,7 @@ class MPIRanks(Ranks):
         return [float(number) for number in array]
 
     def run(self, main: Callable[[], int]) -> int:
-        """See ``Ranks``. Ranks but the first are silent; one that fails speaks, if rank 0 hasn't, and ends all."""
+        """See ``Ranks``. Ranks but the first are silent, unless they fail alone; then all are ended."""
         errors = sys.stderr if self.first else io.StringIO()
         with (
             Path(os.devnull).open("w", encoding="utf-8") as nowhere,
@@ -132,12 +135,21 @@ class MPIRanks(Ranks):
             contextlib.redirect_stderr(errors),
         ):
             code = guarded(main)
-        if code and not (self.agreed and code > 128):  # the others may wait for this rank for ever
+        stopped = self.agreed and code > 128  # signals, on which all agreed
+        if code and not stopped and not self.all_fail():
             if isinstance(errors, io.StringIO):
-                time.sleep(FIRST_SPEAKS)
-                print(f"rank {self.rank}: {errors.getvalue()}", end="", file=sys.stderr, flush=True)
-            self.world.Abort(code)
+                print(f"rank {self.rank}: {errors.getvalue()}", end="", file=sys.stderr)
+            sys.stderr.flush()
+            time.sleep(PASSED_ON)
+            self.world.Abort(code)  # the others may wait for this rank for ever
         return code
+
+    def all_fail(self) -> bool:
+        """Whether all ranks come here, within ``ALL_FAIL``."""
+        meeting, deadline = self.failed.Ibarrier(), time.monotonic() + ALL_FAIL
+        while not (met := meeting.Test()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return bool(met)
 
 
 def guarded(main: Callable[[], int]) -> int:

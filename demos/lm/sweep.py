@@ -89,7 +89,8 @@ def executor_for(options: Sweep) -> Executor:
         from mpi4py.futures import MPIPoolExecutor
     except ImportError as error:
         raise ImportError("--mpi needs the package mpi4py: pip install 'tinygrad-rnn[mpi]'") from error
-    return MPIPoolExecutor()  # type: ignore[no-any-return]
+    executor: Executor = MPIPoolExecutor()
+    return executor
 
 
 def completed(executor: Executor, jobs: Sequence[Record], *, at_once: int) -> Iterator[tuple[Record, Record]]:

@@ -23,6 +23,16 @@ needs_mpi = pytest.mark.skipif(
 )
 
 
+def mpiexec_of() -> str:
+    """What mpiexec says of itself."""
+    if MPIEXEC is None:
+        return ""
+    return subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+
+
+passes_on_signals = pytest.mark.skipif("Open MPI" in mpiexec_of(), reason="mpiexec of Open MPI kills on Ctrl-C")
+
+
 def start(ranks: int, *arguments: object, program: Sequence[str] = (PROGRAM,)) -> subprocess.Popen[str]:
     """The program as several processes."""
     single = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
