@@ -17,12 +17,22 @@ help:  ## show this list
 demo: $(VENV)/installed-demos  ## train the character model on War and Peace, print its samples, and write a page about it
 	$(BIN)/python demos/char_lm.py train
 
-lecture: $(VENV)/installed-demos  ## run the long form of every system of the lecture, tens of minutes
-	for demo in airline budget min_char_rnn names sentiment; do $(BIN)/python demos/$$demo.py --full || exit 1; done
-	for task in adding:100 copying:20 irnn:150 multiplication noise_free reber temporal_order two_sequences:100 very_long_lag:50; do \
-	  lag=$${task#*:}; [ $$lag = $$task ] && lag= || lag="--lag $$lag"; \
-	  $(BIN)/python demos/long_lag/$${task%:*}.py --full $$lag || exit 1; \
-	done
+# The long form of each system of the lecture, and what else it is told.
+SYSTEMS := $(addprefix long_lag/,adding copying irnn multiplication noise_free reber temporal_order two_sequences \
+             very_long_lag) min_char_rnn names airline sentiment budget
+MORE_long_lag/adding := --lag 100 --cells LSTM RNN 1997 GRU
+MORE_long_lag/copying := --lag 20
+MORE_long_lag/irnn := --lag 150
+MORE_long_lag/two_sequences := --lag 100
+MORE_long_lag/very_long_lag := --lag 50
+
+LONG := $(SYSTEMS:%=lecture-%)
+
+.PHONY: $(LONG)
+lecture: $(LONG)  ## run the long form of every system of the lecture, tens of minutes (-j2 uses two cores)
+
+$(LONG): lecture-%: $(VENV)/installed-demos
+	$(BIN)/python demos/$*.py --full $(MORE_$*)
 
 test: $(VENV)/installed-test  ## run the tests and the doctests, in two processes, each of which prints at its end
 	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) test-demos test-package
