@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -45,6 +46,17 @@ def seed(word: str) -> int:
     if not word.isdecimal():
         raise argparse.ArgumentTypeError(f"{word} is no whole number from 0 on")
     return int(word)
+
+
+def positive(word: str) -> float:
+    """A number above 0 on the command line."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{word} is no number above 0")
+    return number
 
 
 def picture_file(name: str) -> Path:

@@ -34,6 +34,13 @@ def test_a_budget_of_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.iterations == 19
 
 
+@pytest.mark.parametrize("word", ["0", "-1", "inf", "ten"])
+def test_no_budget(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        budget.main(["--seconds", word])
+    assert f"argument --seconds: {word} is no number above 0" in capsys.readouterr().err
+
+
 def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(
         budget, "trained", lambda kind, *_, **__: budget.Trained(kind[0], kind[1], kind[2], 1000, 10, 5.0, 1.5)
