@@ -25,6 +25,7 @@ MORE_long_lag/copying := --lag 20
 MORE_long_lag/irnn := --lag 150
 MORE_long_lag/two_sequences := --lag 100
 MORE_long_lag/very_long_lag := --lag 50
+MORE_budget := --seconds 60
 
 LONG := $(SYSTEMS:%=lecture-%)
 
