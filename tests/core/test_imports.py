@@ -17,7 +17,7 @@ MODULES = [path for path in FILES if path != ROOT / "tinygrad_rnn" / "__init__.p
 LEVELS = [
     {"messages", "tensor", "op", "scope", "contributions", "backward"},  # the core
     {"ops"},
-    {"gradcheck", "derivatives", "scan", "nn"},
+    {"gradcheck", "tree", "derivatives", "scan", "nn"},
     {"optim", "text", "draw", "debug", "checkpoint", "onnx"},
     {"demos"},
 ]

@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, grad, hessian, hvp, jacobian, jvp, nn, vjp
-from tinygrad_rnn.derivatives.tree import matched
+from tinygrad_rnn.tree import matched
 
 X = np.array([1.0, -2.0, 0.5])
 P = {"w": (X, 2.0), "b": [X]}

@@ -17,7 +17,7 @@ from tests.ops.cases import OPS, bound
 from tests.ops.test_every_op import DIFFERENTIABLE, TABLE
 from tinygrad_rnn import Tensor, functional_call, grad, hessian, hvp, jacobian, jvp, nn, no_grad, vjp
 from tinygrad_rnn.scan import scan
-from tinygrad_rnn.scan.tape import flat
+from tinygrad_rnn.tree import flat
 
 EXAMPLES = settings().max_examples
 JAX = load("jax_derivatives")

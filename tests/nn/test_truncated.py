@@ -1,7 +1,7 @@
 """Truncated backpropagation through time against one written by hand, with and without updates between windows."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -120,6 +120,18 @@ def test_detach_goes_through_nested_states() -> None:
     assert free["layers"][0][0].node is None
     assert_array_equal(free["layers"][0][0].data, h.data)
     assert h.requires_grad
+
+
+class Both(NamedTuple):
+    h: Tensor
+    c: Tensor | None
+
+
+def test_detach_keeps_named_tuples() -> None:
+    state = nn.detach(Both(Tensor(1.0, requires_grad=True) * 2, None))
+    assert type(state) is Both
+    assert not state.h.requires_grad
+    assert state.c is None
 
 
 def test_carried_state_lets_old_graphs_go() -> None:

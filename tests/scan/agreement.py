@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, gradients
 from tinygrad_rnn.scan import scan
-from tinygrad_rnn.scan.tape import flat
 from tinygrad_rnn.tensor import Array
+from tinygrad_rnn.tree import flat
 
 Step = Callable[..., tuple[Any, Tensor]]
 

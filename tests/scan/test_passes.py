@@ -16,8 +16,8 @@ from tinygrad_rnn.op import thread
 from tinygrad_rnn.scan import passes, plan, planned, scan
 from tinygrad_rnn.scan.plan import Plan
 from tinygrad_rnn.scan.planned import samples_of
-from tinygrad_rnn.scan.tape import flat
 from tinygrad_rnn.scan.trace import record
+from tinygrad_rnn.tree import flat
 
 T, B, F, H = 5, 3, 4, 6
 

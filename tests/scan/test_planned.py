@@ -15,7 +15,7 @@ import tinygrad_rnn as tg
 from tests.scan.agreement import assert_agree, both_ways, cells, weighted
 from tinygrad_rnn import Tensor, gradients, nn
 from tinygrad_rnn.scan import passes, plan, planned, scan
-from tinygrad_rnn.scan.tape import flat
+from tinygrad_rnn.tree import flat
 
 T, B, F, H = 5, 3, 4, 6
 TOLERANCE: dict[Any, float] = {np.float64: 1e-12, np.float32: 2e-5}
@@ -150,6 +150,24 @@ def test_states_of_every_kind() -> None:
     found = both_ways(step, start, (x,), [x, *start["h"], *start["rest"]])  # type: ignore[misc]
     assert_agree(found, 1e-12)
     assert found[1][1].tolist() == [5, 5, 5]
+
+
+def test_states_are_told_apart_by_name() -> None:
+    """A dictionary whose keys come in another order after a step, and a state of nothing."""
+    h, c, x = np.random.default_rng(0).normal(size=(3, 4))
+
+    def step(s: dict[str, Tensor], x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        c = s["c"] * 0.5 + x
+        return {"c": c, "h": s["h"] - c}, s["h"]
+
+    start, xs = {"h": Tensor(h), "c": Tensor(c)}, (np.stack([x] * 3),)
+    (looped, ys), (planned, planned_ys) = (scan(step, start, xs, unroll=unroll) for unroll in (True, False))
+    np.testing.assert_allclose(planned_ys.data, ys.data, rtol=1e-12)
+    for name in ("h", "c"):
+        np.testing.assert_allclose(planned[name].data, looped[name].data, rtol=1e-12)
+    nothing, doubled = scan(lambda _, x: (None, x * 2), None, xs, unroll=False)
+    assert nothing is None
+    np.testing.assert_array_equal(doubled.data, 2 * xs[0])
 
 
 def test_tables_are_read_inside_the_loop() -> None:

@@ -24,7 +24,7 @@ ERRORS: list[tuple[Callable[..., Any], str]] = [
     (lambda h, x: (h * float(x.sum()), h), r"the value of a tensor of shape \(\).*where\(condition, a, b\)"),
     (lambda h, x: (tg.concatenate(h, h), h), r"tensor 0 of the state changes from \(4,\) float64 to \(8,\) float64"),
     (lambda h, x: (h.astype(np.float32), h), r"from \(4,\) float64 to \(4,\) float32"),
-    (lambda h, x: ((h, h), h), r"has 1 tensors before the step and 2 after it"),
+    (lambda h, x: ((h, h), h), r"the state after the step must be one array, but is a tuple of 2"),
     (
         lambda h, x: (h.detach() + x, h),
         r"the step detaches a tensor of shape \(4,\).*detach the inputs before the scan",

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.scan import CannotPlan, Stepper
-from tinygrad_rnn.scan.tape import flat
+from tinygrad_rnn.tree import flat
 
 V, H = 7, 5
 LAYERS = [nn.RNN(H, H, 2, rng=1), nn.LSTM(H, H, 2, rng=1), nn.GRU(H, H, 2, rng=1), nn.GRU(H, H, 2, unroll=False, rng=1)]
@@ -83,6 +83,8 @@ def test_misuse_is_explained() -> None:
     def looking(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         return (h, x) if float(h) > 0 else (x, h)
 
+    with pytest.raises(ValueError, match="Stepper: the state must be one array, but is a tuple of 2"):
+        stepper.state = (stepper.state, stepper.state)
     with pytest.raises(CannotPlan, match="asks for the value of a tensor"):
         Stepper(looking, Tensor(1.0), 2.0)
 

@@ -23,11 +23,11 @@ import numpy as np
 
 from tinygrad_rnn.derivatives.point import Point, Tree, cut, pulled
 from tinygrad_rnn.derivatives.reverse import grad, named
-from tinygrad_rnn.derivatives.tree import rebuilt
 from tinygrad_rnn.gradcheck import Function, name_of
 from tinygrad_rnn.op import thread
 from tinygrad_rnn.ops import stack
 from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.tree import rebuilt
 
 
 def jvp(fun: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> tuple[Any, Any]:

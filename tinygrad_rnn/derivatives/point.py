@@ -24,11 +24,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_rnn.backward import walk
-from tinygrad_rnn.derivatives.tree import described, leaves, matched, rebuilt
 from tinygrad_rnn.gradcheck import Function, name_of
 from tinygrad_rnn.op import thread
 from tinygrad_rnn.ops import reshape
 from tinygrad_rnn.tensor import Tensor, clock
+from tinygrad_rnn.tree import described, leaves, matched, rebuilt
 
 Tree: TypeAlias = Any  # dictionaries, tuples and lists, nested, of arrays or Tensors; or one of those
 

@@ -25,11 +25,11 @@ import numpy as np
 
 from tinygrad_rnn.derivatives.point import outside, pulled, recording
 from tinygrad_rnn.derivatives.reverse import named
-from tinygrad_rnn.derivatives.tree import leaves, rebuilt
 from tinygrad_rnn.gradcheck import Function
 from tinygrad_rnn.op import op, thread
 from tinygrad_rnn.ops import astype, getitem, reshape
 from tinygrad_rnn.tensor import Array, Scope, Tensor, clock, snapshot
+from tinygrad_rnn.tree import leaves, rebuilt
 
 Body: TypeAlias = Callable[..., Any]  # of Tensors that are leaves, to nested Tensors
 by_time = attrgetter("time")

@@ -8,10 +8,11 @@ from typing import Any
 from tinygrad_rnn.nn.cells import DETACHED, State
 from tinygrad_rnn.ops import concatenate
 from tinygrad_rnn.tensor import Array, Tensor
+from tinygrad_rnn.tree import flat, rebuilt
 
 
 def detach(state: Any) -> Any:
-    """``state`` with every Tensor in it detached: tuples, lists and dicts are gone through, the rest stays as it is.
+    """``state`` with every Tensor in it detached: any nesting is gone through, the rest stays as it is.
 
     Between two windows of a long sequence this keeps the values and lets the graph go. The new tensors are named
     "detached", so that pictures and messages show where the graph was cut.
@@ -20,15 +21,16 @@ def detach(state: Any) -> Any:
     >>> detach((h, None))[0]
     Tensor(6., float64, name='detached')
     """
-    if isinstance(state, Tensor):
-        out = state.detach()
-        out.name = DETACHED
-        return out
-    if isinstance(state, (tuple, list)):
-        return type(state)(detach(part) for part in state)
-    if isinstance(state, dict):
-        return {key: detach(part) for key, part in state.items()}
-    return state
+    return rebuilt(state, map(cut, flat(state)))
+
+
+def cut(leaf: Any) -> Any:
+    """``leaf`` without its graph, if it is a Tensor."""
+    if not isinstance(leaf, Tensor):
+        return leaf
+    out = leaf.detach()
+    out.name = DETACHED
+    return out
 
 
 def truncated_bptt(

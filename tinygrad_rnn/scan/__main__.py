@@ -9,8 +9,8 @@ import numpy as np
 from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.scan.planned import samples_of
 from tinygrad_rnn.scan.show import show
-from tinygrad_rnn.scan.tape import flat, rebuilt
 from tinygrad_rnn.scan.trace import record
+from tinygrad_rnn.tree import flat, rebuilt
 
 CELLS: dict[str, type[nn.Cell]] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 

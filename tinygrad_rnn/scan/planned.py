@@ -23,9 +23,10 @@ from tinygrad_rnn.op import op, thread
 from tinygrad_rnn.ops import astype, concatenate, getitem, reshape, stack
 from tinygrad_rnn.scan.plan import Plan
 from tinygrad_rnn.scan.run import Piece, Run
-from tinygrad_rnn.scan.tape import Outside, Tape, flat, rebuilt, replay
+from tinygrad_rnn.scan.tape import Outside, Tape, replay
 from tinygrad_rnn.scan.trace import record
 from tinygrad_rnn.tensor import Array, Tensor, plain
+from tinygrad_rnn.tree import flat, rebuilt
 
 MOST_PLANS = 32  # kept for the functions of users; each has the buffers of a few runs
 MOST_RUNS = 4  # idle ones that a plan keeps

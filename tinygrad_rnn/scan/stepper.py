@@ -11,9 +11,9 @@ from tinygrad_rnn.op import no_grad
 from tinygrad_rnn.scan.plan import Plan
 from tinygrad_rnn.scan.planned import samples_of
 from tinygrad_rnn.scan.run import Run
-from tinygrad_rnn.scan.tape import flat, rebuilt
 from tinygrad_rnn.scan.trace import record
 from tinygrad_rnn.tensor import Array, Tensor, plain
+from tinygrad_rnn.tree import flat, matched, rebuilt
 
 
 class Stepper:
@@ -58,7 +58,8 @@ class Stepper:
 
     @state.setter
     def state(self, state: Any) -> None:
-        for buffer, new in zip(self._run.state, flat(state), strict=True):
+        parts = matched(self._form, state, "Stepper: the state")
+        for buffer, (_, _, new) in zip(self._run.state, parts, strict=True):
             buffer[0] = plain(new)
 
     def __call__(self, *xs: Any) -> Array:

@@ -6,7 +6,7 @@ differentiated once for all time steps. What a step computes from invariants alo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,23 +92,3 @@ def replay(tape: Tape, inputs: Sequence[Tensor]) -> list[Tensor]:
     for op, operands, params in tape.calls:
         values.append(op(*[values[x] if type(x) is Ref else x for x in operands], **params))
     return [values[i] for i in tape.outputs]
-
-
-def flat(state: Any) -> list[Tensor]:
-    """The tensors in a state: one, or any nesting of tuples, lists and dictionaries."""
-    if isinstance(state, dict):
-        return [x for part in state.values() for x in flat(part)]
-    if isinstance(state, (tuple, list)):
-        return [x for part in state for x in flat(part)]
-    return [state]
-
-
-def rebuilt(form: Any, parts: Iterator[Tensor]) -> Any:
-    """A state nested as ``form`` is, of the tensors that come from ``parts``."""
-    if isinstance(form, dict):
-        return {key: rebuilt(part, parts) for key, part in form.items()}
-    if isinstance(form, tuple) and hasattr(form, "_fields"):
-        return type(form)(*(rebuilt(part, parts) for part in form))
-    if isinstance(form, (tuple, list)):
-        return type(form)(rebuilt(part, parts) for part in form)
-    return next(parts)

@@ -19,9 +19,10 @@ import numpy as np
 from tinygrad_rnn.backward import Sums, walk
 from tinygrad_rnn.contributions import At, Rows
 from tinygrad_rnn.op import thread
-from tinygrad_rnn.scan.tape import Call, CannotPlan, Form, Outside, Ref, Tape, flat, replay
+from tinygrad_rnn.scan.tape import Call, CannotPlan, Form, Outside, Ref, Tape, replay
 from tinygrad_rnn.scan.unroll import pair
 from tinygrad_rnn.tensor import Array, Tensor, clock, plain
+from tinygrad_rnn.tree import matched
 
 PACKAGE = str(Path(__file__).parent.parent)
 
@@ -99,8 +100,9 @@ def record(
         with tracing():
             states = [stand_in(other(s.data), s.dtype.kind == "f") for s in state]
             inputs = [stand_in(other(x.data[0, ...]), x.requires_grad) for x in xs]
-            after, y = pair(step(rebuild(states), *inputs, *handed))
-        outputs = [*flat(after), y]
+            before = rebuild(states)
+            after, y = pair(step(before, *inputs, *handed))
+        outputs = [*parts(after, before), y]
         check(state, outputs)
         return write_tape(states, inputs, outputs, handed, start)
 
@@ -190,14 +192,20 @@ def calls_of(made: Sequence[Any], number: dict[int, Ref]) -> tuple[Call, ...]:
     return tuple(Call(op, tuple(number.get(id(x), x) for x in operands), params) for op, operands, params, _ in nodes)
 
 
+def parts(after: Any, before: Any) -> list[Any]:
+    """What the state after a step has in place of each tensor before it; CannotPlan if they are nested differently."""
+    try:
+        return [new for _, _, new in matched(before, after, "the state after the step")]
+    except ValueError as error:
+        raise CannotPlan(f"scan: {error}: it is nested as the state before the step") from error
+
+
 def check(before: Sequence[Tensor], outputs: Sequence[Any]) -> None:
-    """Raise CannotPlan unless the step gave Tensors, and a state of the form it was given."""
+    """Raise CannotPlan unless the step gave Tensors, and a state of the shapes and dtypes it was given."""
     for out in outputs:
         if type(out) is not Tensor:
             raise CannotPlan(f"scan: a step returns tensors, (state, y); there is a {type(out).__name__} in its result")
     after = outputs[:-1]
-    if len(after) != len(before):
-        raise CannotPlan(f"scan: the state has {len(before)} tensors before the step and {len(after)} after it")
     for k, (old, new) in enumerate(zip(before, after, strict=True)):
         if (old.shape, old.dtype) != (new.shape, new.dtype):
             raise CannotPlan(

@@ -1,4 +1,4 @@
-"""Nested arguments and results: dictionaries, tuples, named tuples and lists, with tensors or arrays at the leaves.
+"""Nested states, arguments and results: dictionaries, tuples, named tuples and lists, with tensors at the leaves.
 
 None stands for nothing, as an empty tuple does. A leaf is named by its path, as Python would write it: ``[0]['w']``.
 """
@@ -20,6 +20,16 @@ def branches(tree: Any) -> dict[str, Any] | None:
     if isinstance(tree, (tuple, list)):
         return {f"[{i}]": part for i, part in enumerate(tree)}
     return None
+
+
+def flat(tree: Any) -> list[Any]:
+    """The leaves of ``tree``.
+
+    >>> flat({"w": (1.0, [2.0]), "b": None})
+    [1.0, 2.0]
+    """
+    parts = branches(tree)
+    return [tree] if parts is None else [leaf for part in parts.values() for leaf in flat(part)]
 
 
 def leaves(tree: Any, path: str = "") -> list[tuple[str, Any]]:
