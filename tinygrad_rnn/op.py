@@ -238,9 +238,12 @@ class no_grad:  # noqa: N801  used like a function
 
     __slots__ = ("before",)
 
+    def __init__(self) -> None:
+        self.before: list[bool] = []  # one for each ``with`` that this object is in
+
     def __enter__(self) -> None:
-        self.before = thread.recorder.enabled
+        self.before.append(thread.recorder.enabled)
         thread.recorder.enabled = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        thread.recorder.enabled = self.before
+        thread.recorder.enabled = self.before.pop()

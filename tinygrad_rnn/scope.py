@@ -26,15 +26,13 @@ class scope:  # noqa: N801  used like a function
     ('lstm', 'layer1', 7)
     """
 
-    __slots__ = ("before", "part")
+    __slots__ = ("part",)
 
     def __init__(self, part: str | int) -> None:
         self.part = part
 
     def __enter__(self) -> None:
-        recorder = thread.recorder
-        self.before = recorder.scope
-        recorder.scope = (*self.before, self.part)
+        thread.recorder.scope = (*thread.recorder.scope, self.part)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        thread.recorder.scope = self.before
+        thread.recorder.scope = thread.recorder.scope[:-1]

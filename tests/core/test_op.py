@@ -262,6 +262,19 @@ def test_no_grad_nests_and_ends_with_an_exception() -> None:
     assert (x * 2).requires_grad
 
 
+def test_one_switch_or_scope_can_be_entered_twice() -> None:
+    x, off, here = Tensor(1.0, requires_grad=True), no_grad(), scope("here")
+    with off, off:
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+    with here:
+        with here:
+            inner = x * 2
+        outer = x * 2
+    nodes = inner.node, outer.node, (x * 2).node
+    assert [node.scope for node in nodes if node is not None] == [("here", "here"), ("here",), ()]
+
+
 def test_no_grad_in_one_thread_does_not_reach_another() -> None:
     x = Tensor(1.0, requires_grad=True)
     inside, done, seen = threading.Event(), threading.Event(), []
