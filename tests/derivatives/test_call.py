@@ -55,7 +55,16 @@ def test_a_layer_that_has_run_before_runs_with_what_it_is_given(unroll: bool) ->
     assert np.abs(mixed.data - before).max() > 1e-3
 
 
-def test_nothing_of_it_stays() -> None:
+def test_all_parameters_share_a_plan() -> None:
+    lstm = nn.LSTM(2, 3, unroll=False, rng=0)
+    x = np.ones((4, 2, 2), np.float32)
+    for rng in range(3):
+        functional_call(lstm, dict(nn.LSTM(2, 3, rng=rng).named_parameters()), x)
+    lstm(x)
+    assert len(lstm.plans[0].found) == 1
+
+
+def test_nothing_of_it_stays_but_plans() -> None:
     lstm = nn.LSTM(2, 3, unroll=False, rng=0)
     own, steps = lstm.parameters(), lstm.steps
     x = np.ones((4, 2, 2), np.float32)

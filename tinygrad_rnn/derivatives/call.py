@@ -17,7 +17,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
 
     So a module becomes a function that can be differentiated by its parameters, to any order; those that are not given
     stay as they are. Its own are back in their places afterwards, whatever happens; two threads can't do this with one
-    module at once. A layer with ``unroll=False`` is planned anew in each call, which takes some milliseconds.
+    module at once. A layer with ``unroll=False`` looks at its step again in each call; it has one plan for all of them.
 
     >>> import numpy as np
     >>> from tinygrad_rnn import grad, nn

@@ -18,6 +18,7 @@ from tinygrad_rnn.nn.lstm import LSTMCell
 from tinygrad_rnn.nn.module import Module, here, positive
 from tinygrad_rnn.ops import concatenate, reshape, stack, take, where
 from tinygrad_rnn.scan import Pure, scan
+from tinygrad_rnn.scan.planned import Plans
 from tinygrad_rnn.scope import scope
 from tinygrad_rnn.tensor import Array, Tensor, closest, plain
 
@@ -65,6 +66,7 @@ class Recurrent(Module):
             raise TypeError(f"{type(self).__name__}: takes a list of cells, not {given!r}")
         self.cells = tuple(cells)
         self.unroll = unroll
+        self.plans = [Plans() for _ in self.cells]  # which other parameters leave as they are
         self.steps: dict[tuple[int, bool, bool], tuple[list[Any], Pure]] = {}  # with what `attributes` was
         self.directions = 2 if bidirectional else 1
         if not self.cells or len(self.cells) % self.directions:
@@ -145,10 +147,10 @@ class Recurrent(Module):
         return last, outputs if mask is None else where(mask, outputs, 0)
 
     def step(self, k: int, *, masked: bool, gathered: bool) -> Pure:
-        """The step of cell ``k``: the same object, with the plans it has, as long as the cell is the same."""
+        """The step of cell ``k``: the same object as long as the cell is the same, and always with the same plans."""
         before, step = self.steps.get((k, masked, gathered), ((), None))
         if step is None or not all(len(now) == len(old) and all(map(is_, now.values(), old)) for now, old in before):
-            step = Pure(step_of(self.cells[k], masked=masked, gathered=gathered))
+            step = Pure(step_of(self.cells[k], masked=masked, gathered=gathered), self.plans[k])
             self.steps[k, masked, gathered] = attributes(self.cells[k]), step
         return step
 

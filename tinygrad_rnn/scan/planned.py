@@ -183,12 +183,12 @@ class Pure:
     ``scan`` runs a plain function once at each call, to see what it computes and from which tensors. Of a Pure step it
     remembers that for inputs of one form, which matters where a step takes microseconds. It must be made anew when a
     tensor that the step reads is replaced by another (new values in it are no matter), unless that is handed to it as
-    one of ``shared``.
+    one of ``shared``; the ``plans`` of the one before serve the new one wherever the operations are the same.
     """
 
-    def __init__(self, step: Callable[..., Any]) -> None:
+    def __init__(self, step: Callable[..., Any], plans: Plans | None = None) -> None:
         self.step = step
-        self.plans = Plans()
+        self.plans = plans or Plans()
         self.known: dict[Any, tuple[Planned, Outside, tuple[bool, ...]]] = {}
 
     def __call__(self, *args: Any) -> Any:
