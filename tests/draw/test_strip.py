@@ -13,6 +13,7 @@ from tinygrad_rnn.draw import gradient_strip
 from tinygrad_rnn.draw.flow import flow, tracks
 from tinygrad_rnn.draw.heat import Scale
 from tinygrad_rnn.draw.strip import MOST_STEPS, strip_scene
+from tinygrad_rnn.draw.style import text_width
 from tinygrad_rnn.draw.values import short
 
 SEED = np.random.default_rng(0).standard_normal((24, 1, 8))
@@ -101,6 +102,16 @@ def test_names_of_any_kind() -> None:
     loss = lstm(2)
     picture = read(gradient_strip({'Р"N<N>': loss, "0 L": loss}).source)
     assert sum(look["label"].startswith('Р"N<N>') for look in picture.nodes.values()) == 2
+
+
+def test_long_names_have_room() -> None:
+    scene = strip_scene({"an LSTM with a forget bias of 2": last_step(nn.LSTM(8, 4, rng=0, dtype=float))})
+    titles = [mark for mark in scene.marks.values() if mark.name.endswith("title")]
+    left = min(mark.box.x - mark.box.width / 2 for mark in scene.marks.values() if mark.box and mark.family == "cell")
+    for title in titles:
+        assert title.box is not None
+        assert title.box.width >= text_width(title.lines[0], 14) > 96
+        assert title.box.x + title.box.width / 2 <= left
 
 
 def test_errors_say_what_is_missing() -> None:

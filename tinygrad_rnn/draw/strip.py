@@ -14,6 +14,7 @@ from tinygrad_rnn.draw.graph import Graph
 from tinygrad_rnn.draw.heat import Scale
 from tinygrad_rnn.draw.mirror import traced, vjp
 from tinygrad_rnn.draw.scene import Box, Line, Look, Mark, Point, Scene
+from tinygrad_rnn.draw.style import text_width
 from tinygrad_rnn.draw.theme import Theme, chosen
 from tinygrad_rnn.draw.values import short
 from tinygrad_rnn.op import describe
@@ -73,7 +74,8 @@ class Strip:
         """One row: a box a step, arrows from each to the one before, numbers below, and an L where the loss enters."""
         key, y = f"{self.rows} {name}", -ROW * self.rows
         self.rows += 1
-        self.text(f"{key} title", title, Box(-72, y, 96, 20), size=14)
+        wide = max(96.0, text_width(title, 14))
+        self.text(f"{key} title", title, Box(-24 - wide / 2, y, wide, 20), size=14)
         stride = math.ceil(len(track.positions) / MOST_STEPS)
         shown = sorted(track.positions)[::-1][::stride][::-1]
         norms = [found.norm(track.positions[t]) or 0.0 for t in shown]
