@@ -43,6 +43,20 @@ def program(*arguments: object, **env: str) -> tuple[int, bytes, bytes]:
         return process.returncode, out, err
 
 
+def stopped_by(signal: int, text: Path, folder: Path) -> tuple[int, str, str]:
+    """Exit code, stdout after the first line of a loss, and stderr of a training that a signal ends on its way."""
+    arguments = ["train", "--text", text, "--run", folder, *TINY, "--iterations", 1_000_000, "--report"]
+    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        for line in process.stdout:
+            if re.match(rb" *100/1000000  loss", line):
+                break
+        process.send_signal(signal)
+        out, err = process.stdout.read().decode(), process.stderr.read().decode()
+        return process.wait(30), out, err
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """What one line on stderr says, after exit code 2."""
     try:

@@ -15,22 +15,13 @@ import pytest
 from demos import char_lm
 from demos.lm import training
 from demos.lm.run import signals
-from tests.demos.char_lm_runs import PROGRAM, REPORT, TINY, start, train
+from tests.demos.char_lm_runs import PROGRAM, REPORT, TINY, start, stopped_by, train
 from tinygrad_rnn import checkpoint
 
 
 def test_ctrl_c_finishes_the_step_and_saves(text: Path, model: Path) -> None:
-    arguments = ["train", "--text", text, "--run", model, *TINY, "--iterations", 1_000_000, "--report"]
-    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout
-        assert process.stderr
-        for line in process.stdout:
-            if re.match(rb" *100/1000000  loss", line):
-                break
-        process.send_signal(signal.SIGINT)
-        out, err = process.stdout.read().decode(), process.stderr.read()
-        assert process.wait(30) == 130
-    assert err == b""
+    code, out, err = stopped_by(signal.SIGINT, text, model)
+    assert (code, err) == (130, "")
     stopped = re.search(rf"^interrupted +after iteration (\d+), saved in {model}\r?$", out, re.MULTILINE)
     assert stopped
     _, header = checkpoint.load(model / "last.safetensors")

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import signal
-import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from demos.lm.divergence import DivergedError, diagnosis
 from demos.lm.options import Train
 from demos.lm.progress import Progress, moment
 from demos.lm.training import Best, Trainer, new_schedule
-from tests.demos.char_lm_runs import LINE, TINY, refused, start, train
+from tests.demos.char_lm_runs import LINE, refused, stopped_by, train
 from tinygrad_rnn import Tensor, checkpoint, nn
 from tinygrad_rnn.text import Score
 
@@ -126,19 +125,11 @@ def test_what_a_resumed_run_has_to_keep(text: Path, model: Path, capsys: pytest.
 
 
 def test_sigterm_is_as_good_as_ctrl_c(text: Path, model: Path) -> None:
-    arguments = ["train", "--text", text, "--run", model, *TINY, "--iterations", 1_000_000, "--report"]
-    with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout
-        assert process.stderr
-        for line in process.stdout:
-            if re.match(rb" *100/1000000  loss", line):
-                break
-        process.send_signal(signal.SIGTERM)
-        out, err = process.stdout.read(), process.stderr.read()
-        assert (process.wait(30), err) == (143, b"")
+    code, out, err = stopped_by(signal.SIGTERM, text, model)
+    assert (code, err) == (143, "")
     (end,) = [r for r in log.read(model / "log.jsonl") if r["event"] == "end"]
     assert (end["iteration"], end["reason"]) == (header(model)["iteration"], "interrupted")
-    assert f"after iteration {end['iteration']}, saved in".encode() in out
+    assert f"after iteration {end['iteration']}, saved in" in out
 
 
 # -------------------------------------------------------------------------------------------------------------- the log
