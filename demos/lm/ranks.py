@@ -30,6 +30,7 @@ from tinygrad_rnn.tensor import Array
 
 RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # one of these is set where mpiexec or srun started us
 ALL_FAIL = 5.0  # seconds, in which all ranks fail if what is wrong is wrong for all
+FAILED = 1  # the tag of a message from a rank that has failed
 PASSED_ON = 0.5  # seconds, in which mpiexec passes on what a rank has printed: it drops the rest when one aborts
 
 
@@ -90,7 +91,6 @@ class MPIRanks(Ranks):
                 "training by several processes needs the package mpi4py: pip install 'tinygrad-rnn[mpi]'"
             ) from error
         self.MPI, self.world = MPI, MPI.COMM_WORLD
-        self.failed = self.world.Dup()  # where failed ranks meet, whatever the others wait for in the world
         self.rank, self.size = self.world.rank, self.world.size
         self.agreed = False  # to stop
         self.buffer: Array = np.empty(0)
@@ -145,11 +145,17 @@ class MPIRanks(Ranks):
         return code
 
     def all_fail(self) -> bool:
-        """Whether all ranks come here, within ``ALL_FAIL``."""
-        meeting, deadline = self.failed.Ibarrier(), time.monotonic() + ALL_FAIL
-        while not (met := meeting.Test()) and time.monotonic() < deadline:
+        """Whether all ranks come here, within ``ALL_FAIL``; each tells all others that it is here."""
+        others, nothing = [rank for rank in range(self.size) if rank != self.rank], np.empty(0)
+        told = [self.world.Isend(nothing, other, FAILED) for other in others]
+        deadline = time.monotonic() + ALL_FAIL
+        while not (met := all(self.world.Iprobe(other, FAILED) for other in others)) and time.monotonic() < deadline:
             time.sleep(0.01)
-        return bool(met)
+        if met:
+            for other in others:
+                self.world.Recv(nothing, other, FAILED)
+            self.MPI.Request.Waitall(told)
+        return met
 
 
 def guarded(main: Callable[[], int]) -> int:

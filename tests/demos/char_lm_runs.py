@@ -39,7 +39,10 @@ def start(*arguments: object, **settings: Any) -> subprocess.Popen[bytes]:
 def program(*arguments: object, **env: str) -> tuple[int, bytes, bytes]:
     """Exit code, stdout and stderr of the program."""
     with start(*arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()  # if it has not ended by itself
         return process.returncode, out, err
 
 

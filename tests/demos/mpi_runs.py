@@ -44,5 +44,8 @@ def start(ranks: int, *arguments: object, program: Sequence[str] = (PROGRAM,)) -
 def run(ranks: int, *arguments: object, program: Sequence[str] = (PROGRAM,)) -> tuple[int, str, str]:
     """Exit code, stdout and stderr."""
     with start(ranks, *arguments, program=program) as process:
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()  # if it has not ended by itself
         return process.returncode, out, err
