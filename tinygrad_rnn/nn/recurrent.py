@@ -66,7 +66,7 @@ class Recurrent(Module):
             raise TypeError(f"{type(self).__name__}: takes a list of cells, not {given!r}")
         self.cells = tuple(cells)
         self.unroll = unroll
-        self.plans = [Plans() for _ in self.cells]  # which other parameters leave as they are
+        self.plans = [Plans() for _ in self.cells]  # of each cell, good for any parameters of these shapes
         self.steps: dict[tuple[int, bool, bool], tuple[list[Any], Pure]] = {}  # with what `attributes` was
         self.directions = 2 if bidirectional else 1
         if not self.cells or len(self.cells) % self.directions:
