@@ -142,7 +142,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data(), value=JSON)
 def test_any_value_anywhere_in_the_header(good: Path, tmp_path: Path, data: st.DataObject, value: object) -> None:
     arrays, header = checkpoint.load(good)
