@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from demos.lm.model import CharLM
-from tinygrad_rnn import cross_entropy
+from tinygrad_rnn import cross_entropy, optim
 from tinygrad_rnn.op import describe, thread
 from tinygrad_rnn.tensor import Tensor
 from tinygrad_rnn.text.vocabulary import Ids
@@ -21,6 +21,19 @@ class DivergedError(Exception):
         super().__init__(
             f"training diverged at iteration {iteration}: loss {loss:g} nats, gradient norm {norm:g}; {where}"
         )
+
+
+def check(model: CharLM, optimizer: optim.Optimizer, loss: float, norm: float) -> None:
+    """Raise DivergedError if a step from a finite ``loss`` and gradient ``norm`` has overflown.
+
+    The parameters are one buffer, and so is each array of ``optimizer``: the question is cheap to ask at every step.
+    """
+    kept = {f"the optimizer's {name} has": array for name, array in optimizer.state.items()}
+    if not np.isfinite(optimizer.parameters.value).all():
+        kept = {f"the parameter {name} has": parameter.data for name, parameter in model.named_parameters()}
+    for name, array in kept.items():
+        if not np.isfinite(array).all():
+            raise DivergedError(optimizer.steps, loss, norm, f"{name} numbers that are not finite after it")
 
 
 def diagnosis(model: CharLM, window: tuple[Ids, Ids], state: Any) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from demos.lm import log
 from demos.lm.corpus import read_corpus
-from demos.lm.divergence import DivergedError
+from demos.lm.divergence import DivergedError, check
 from demos.lm.files import Folder, find, read_checkpoint, resume, save
 from demos.lm.options import Train
 from demos.lm.progress import Progress, indented, say
@@ -148,10 +148,10 @@ def loop(run: Run, journal: log.Log) -> str:
     trainer, options = run.trainer, run.trainer.options
     size = options.steps * options.batch_size
     shown = Progress(trainer.iteration, options.iterations, characters=size, seconds=run.seconds)
-    with shown as progress, np.errstate(all="ignore"):  # each step looks at its loss and its gradient
+    with shown as progress, np.errstate(all="ignore"):  # each step looks at loss, gradient and parameters
         reason = ""
         while not reason:
-            trainer.step()
+            check(trainer.model, trainer.optimizer, trainer.step(), trainer.norm)
             progress.advance(trainer.recent)
             if trainer.iteration % log.EVERY == 0:
                 note(trainer, journal, progress)

@@ -1,4 +1,4 @@
-"""A run from its beginning to each of its ends: reports, early stop, checkpoints, log, divergence."""
+"""A run from its beginning to each of its ends: reports, early stop, checkpoints, log."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ import pytest
 
 from demos import char_lm
 from demos.lm import log, run
-from demos.lm.corpus import read_corpus
-from demos.lm.divergence import DivergedError, diagnosis
 from demos.lm.options import Train
 from demos.lm.progress import Progress, moment
 from demos.lm.training import Best, Trainer, new_schedule
 from tests.demos.char_lm_runs import LINE, refused, stopped_by, train
-from tinygrad_rnn import Tensor, checkpoint, nn
+from tinygrad_rnn import checkpoint
 from tinygrad_rnn.text import Score
 
 
@@ -171,82 +169,6 @@ def test_a_log_is_cut_where_a_run_goes_on(tmp_path: Path) -> None:
         kept = log.cut(path, 9)
         assert kept[1] == {"event": "train", "iteration": 5, "nats": None, "sample": "ё\n"}
         assert path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:2])
-
-
-# --------------------------------------------------------------------------------------------------------- divergence
-
-
-def diverging(text: Path, **options: Any) -> Trainer:
-    settings = Train(text=str(text), units=6, steps=5, batch_size=3, layers=2, cell="rnn", **options)
-    return Trainer(settings, read_corpus(settings))
-
-
-def bias(layer: nn.Linear) -> Tensor:
-    """Its bias, which it has."""
-    assert layer.bias is not None
-    return layer.bias
-
-
-def test_a_step_that_is_not_finite_changes_nothing(text: Path) -> None:
-    trainer = diverging(text)
-    trainer.step()
-    trainer.model.head.weight.data = np.full((36, 6), 3e38, np.float32)  # finite, but no sum of such numbers is
-    state, before = trainer.state, trainer.model.state_dict()
-    with np.errstate(all="ignore"), pytest.raises(DivergedError) as caught:
-        trainer.step()
-    assert re.fullmatch(
-        r"training diverged at iteration 2: loss inf nats, gradient norm [\d.e+]+; "
-        r"the first number that is not finite is in charlm\.head \(\w+\)",
-        str(caught.value),
-    )
-    assert (trainer.iteration, trainer.state, trainer.model.recurrent.unroll) == (1, state, False)
-    for name, array in trainer.model.state_dict().items():
-        np.testing.assert_array_equal(array, before[name])
-
-
-def test_where_numbers_stop_being_finite(text: Path) -> None:
-    model, window = diverging(text).model, (np.array([[0], [1], [2]]), np.array([[1], [2], [3]]))
-    state = Tensor(np.full((2, 1, 6), 0.5, np.float32))
-    assert diagnosis(model, window, state) == "no single number is to blame"
-    with np.errstate(all="ignore"):
-        nan = Tensor(np.array([0.5, np.nan], np.float32)[:, None, None] * np.ones((2, 1, 6), np.float32))
-        found = diagnosis(model, window, nan)
-        assert re.fullmatch(r"the first number that is not finite is in charlm\.recurrent\.layer1 / t=0 \(\w+\)", found)
-        model.recurrent.cells[0].weight_hh.grad = np.full((6, 6), np.inf, np.float32)
-        model.embedding.weight.grad = np.full(model.embedding.weight.shape, np.nan, np.float32)
-        assert diagnosis(model, window, state) == "the gradient of recurrent.weight_hh_l0 is not finite"
-        bias(model.head).data = np.full(36, np.inf, np.float32)
-        assert diagnosis(model, window, state) == "the parameter head.bias has numbers that are not finite"
-
-
-@pytest.mark.parametrize("saved", [True, False])
-def test_a_run_that_diverges_says_what_to_try(
-    text: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, saved: bool
-) -> None:
-    real = Trainer.step
-
-    def step(trainer: Trainer) -> float:
-        if trainer.iteration == 4:
-            bias(trainer.model.head).data = np.full(36, np.nan, np.float32)
-        return real(trainer)
-
-    monkeypatch.setattr(Trainer, "step", step)
-    assert train(text, model, "--report", "--save-every", "3" if saved else "30") == 1
-    err = capsys.readouterr().err
-    assert err.startswith(
-        "char_lm.py: training diverged at iteration 5: loss nan nats, gradient norm nan; the parameter"
-    )
-    assert err.endswith(
-        f"; the checkpoint before is safe: go on with --resume {model} and a lower --lr or --clip\n"
-        if saved
-        else "; nothing was saved yet; lower --lr or --clip, or raise --warm-up\n"
-    )
-    *_, end = log.read(model / "log.jsonl")
-    assert (end["event"], end["iteration"], end["reason"]) == ("end", 5, "diverged")
-    monkeypatch.undo()
-    if saved:
-        assert header(model)["iteration"] == 3
-        assert char_lm.main(["train", "--resume", str(model), "--lr", "0.001"]) == 0
 
 
 # ----------------------------------------------------------------------------------------------------------- progress
