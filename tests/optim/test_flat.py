@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -228,3 +229,19 @@ def test_a_refused_list_leaves_its_tensors_alone() -> None:
         FlatParameters([a, b])
     assert a.data is data
     assert a.grad is None
+
+
+def test_a_copy_moves_copies_of_the_tensors_in_memory_of_its_own() -> None:
+    a, b = leaf(2), leaf(3)
+    optimizer = SGD([a, b], lr=0.5, momentum=0.5)
+    (a * a).sum().backward()
+    optimizer.step()
+    (a_twin, b_twin), twin = copy.deepcopy(([a, b], optimizer))
+    np.testing.assert_array_equal(a_twin.grad, a.grad)
+    twin.step()
+    np.testing.assert_array_equal(a.data, [0, 0])
+    np.testing.assert_array_equal(a_twin.data, [-1.5, -3])
+    optimizer.step()
+    for own, other in ((a, a_twin), (b, b_twin)):
+        np.testing.assert_array_equal(own.data, other.data)
+        assert not np.shares_memory(own.data, other.data)

@@ -9,6 +9,7 @@ adds where the optimizer will read.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,8 @@ class FlatParameters:
     ``parameters`` are floating-point leaves of one dtype. One that comes twice counts once, one that does not require
     grad is left as it is. ``tensors`` are those that remain, in the order given.
 
-    From then on ``tensor.data`` (with it ``tensor.detach()``) and ``tensor.grad`` are windows on memory that changes
-    with every step and every ``zero_grad``: copy what is to be kept. Graphs recorded before refuse backward. Both
+    From then on ``tensor.data`` and ``tensor.grad`` are windows on memory that changes with every step and every
+    ``zero_grad``: copy what is to be kept (``tensor.detach()`` is a copy). Graphs recorded before refuse backward. Both
     attributes may still be assigned to: ``gather`` brings back whatever it finds there. So several buffers may even
     hold the same tensor. Each finds its present value and gradient, and the memory is that of the last one to gather.
 
@@ -55,6 +56,10 @@ class FlatParameters:
 
     def __repr__(self) -> str:
         return f"FlatParameters({len(self.tensors)} tensors, {self.value.size} elements of {self.value.dtype})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy is made of copies of the tensors, in memory of its own."""
+        return FlatParameters, (self.tensors,)
 
     def gather(self) -> None:
         """Take over values and gradients that were assigned to the tensors, and make them slices again."""
