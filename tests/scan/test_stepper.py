@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,18 @@ def test_a_step_may_be_made_of_anything_that_a_scan_takes() -> None:
     stepper = Stepper(step, {"count": Tensor(0), "total": 0.5}, 1.0, 2.0)
     assert_allclose([stepper(1.0, 2.0), stepper(3.0, 0.5)], np.exp([2.5, 4.0]))
     assert int(stepper.state["count"]) == 2
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    model = Model(LAYERS[1])
+    stepper = model.stepper()
+    stepper([[3]])
+    state = stepper.state
+    twins = [copy.copy(stepper), copy.deepcopy(stepper)]
+    expected = stepper([[1]])
+    for twin in twins:
+        for new, old in zip(flat(twin.state), flat(state), strict=True):
+            assert_array_equal(new.data, old.data)
+        assert_array_equal(twin([[1]]), expected)
+        for new, old in zip(flat(twin.state), flat(stepper.state), strict=True):
+            assert_array_equal(new.data, old.data)

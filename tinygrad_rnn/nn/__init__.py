@@ -1,7 +1,7 @@
 """Layers: modules with parameters, the recurrent ones above all.
 
-Reading order: `module`, `linear`, `cells`, `lstm`, `gru`, `recurrent`, `truncated`; `embedding`, `norm`, `dropout` and
-`init` stand by themselves. Losses are operations: ``cross_entropy``, ``mse_loss``.
+Reading order: `module`, `linear`, `cells`, `lstm`, `gru`, `steps`, `recurrent`, `truncated`; `embedding`,
+`norm`, `dropout` and `init` stand by themselves. Losses are operations: ``cross_entropy``, ``mse_loss``.
 """
 
 from tinygrad_rnn.nn import init

@@ -46,7 +46,8 @@ class Cell(Module):
     ``bias_ih`` and ``bias_hh`` [gates·H], all uniform in ±1/√H at first, and ``project`` maps x to
     W_ih x + b_ih + b_hh. A cell with other parameters makes them in its own ``__init__``, sets ``hidden_size`` and
     writes ``project`` too (and sets ``row_by_row = False`` if that does not map each row [F] of x by itself, because it
-    draws random numbers, say). One whose state is a tuple says so in ``state_sizes``.
+    draws random numbers, say). One whose state is a tuple says so in ``state_sizes``. What else ``step`` reads belongs
+    in attributes of the cell, where a layer with ``unroll=False`` sees when it changes.
 
     The minimal gated unit (Zhou et al. 2016, arXiv:1603.09420), one step of it, and a layer of it:
 

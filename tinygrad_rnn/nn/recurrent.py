@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice, repeat
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed, generator
 from tinygrad_rnn.nn.lstm import LSTMCell
 from tinygrad_rnn.nn.module import Module, here, positive
+from tinygrad_rnn.nn.steps import Kept, step_of
 from tinygrad_rnn.ops import concatenate, reshape, stack, take, where
 from tinygrad_rnn.scan import Pure, scan
 from tinygrad_rnn.scan.planned import Plans
@@ -46,7 +46,9 @@ class Recurrent(Module):
 
     With ``unroll`` every operation of every step is recorded; without, each cell is run along time by a plan, which
     is quicker, most of all for small cells, and is one node of the graph: see ``scan``. ``unroll`` may be changed
-    at any time.
+    at any time. A step is then looked at again when its cell has changed: another object in an attribute, list, set or
+    dictionary of it or of what it holds, other numbers in an array. A change in what a function remembers, or in a
+    variable outside of the cell, is not noticed.
 
     Raises ValueError for other shapes, and for input without a time step; TypeError for another dtype.
     """
@@ -67,7 +69,7 @@ class Recurrent(Module):
         self.cells = tuple(cells)
         self.unroll = unroll
         self.plans = [Plans() for _ in self.cells]  # of each cell, good for any parameters of these shapes
-        self.steps: dict[tuple[int, bool, bool], tuple[list[Any], Pure]] = {}  # with what `attributes` was
+        self.steps: dict[tuple[int, bool, bool], Kept] = {}
         self.directions = 2 if bidirectional else 1
         if not self.cells or len(self.cells) % self.directions:
             raise ValueError(
@@ -85,6 +87,10 @@ class Recurrent(Module):
             layer, reverse = divmod(k, self.directions)
             for name, value in cell.named_parameters():
                 yield f"{name}_l{layer}{'_reverse' if reverse else ''}", value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: steps are not, for they run the cells of the original."""
+        return {**vars(self), "steps": {}}
 
     def __getattr__(self, name: str) -> Tensor:
         own = dict(self.named_parameters()) if "cells" in vars(self) else {}
@@ -147,12 +153,11 @@ class Recurrent(Module):
         return last, outputs if mask is None else where(mask, outputs, 0)
 
     def step(self, k: int, *, masked: bool, gathered: bool) -> Pure:
-        """The step of cell ``k``: the same object as long as the cell is the same, and always with the same plans."""
-        before, step = self.steps.get((k, masked, gathered), ((), None))
-        if step is None or not all(len(now) == len(old) and all(map(is_, now.values(), old)) for now, old in before):
-            step = Pure(step_of(self.cells[k], masked=masked, gathered=gathered), self.plans[k])
-            self.steps[k, masked, gathered] = attributes(self.cells[k]), step
-        return step
+        """The step of cell ``k``: the same object as long as the cell is as it was, and always with the same plans."""
+        key, cell = (k, masked, gathered), self.cells[k]
+        if key not in self.steps or not self.steps[key].fits(cell):
+            self.steps[key] = Kept(cell, Pure(step_of(cell, masked=masked, gathered=gathered), self.plans[k]))
+        return self.steps[key].step
 
     def time_first(self, x: Tensor | Array) -> Tensor:
         """The input as a Tensor [T, B, F]; ValueError for another number of axes, and for T = 0."""
@@ -189,25 +194,6 @@ def joined(tensors: Sequence[Tensor]) -> Tensor:
     return stack(*tensors) if len(tensors) > 1 else reshape(tensors[0], shape=(1, *tensors[0].shape))
 
 
-def step_of(cell: Cell, *, masked: bool, gathered: bool) -> Callable[..., tuple[State, Tensor]]:
-    """One step of ``cell``, as ``scan`` takes it: of the state and what was projected of the time step.
-
-    ``gathered``: that is, indices and projected tables to take it from. ``masked``: before it comes ``mask`` [B, 1],
-    and where that is false, the state stays as it is.
-    """
-
-    def step(state: State, *inputs: Tensor) -> tuple[State, Tensor]:
-        mask, inputs = (inputs[0], inputs[1:]) if masked else (None, inputs)
-        if gathered:
-            inputs = tuple(take(table, inputs[0]) for table in inputs[1:])
-        new = cell.step(state, *inputs)
-        if mask is not None:
-            new = whole([where(mask, n, o) for n, o in zip(parts(new), parts(state), strict=True)])
-        return new, parts(new)[0]
-
-    return step
-
-
 def looked_up(x: Tensor) -> tuple[Tensor, Tensor | Array | None]:
     """(table, indices), if ``x`` was just taken from a table of fewer numbers than it has, else (x, None).
 
@@ -218,12 +204,6 @@ def looked_up(x: Tensor) -> tuple[Tensor, Tensor | Array | None]:
         table, indices = node.inputs
         return table, indices
     return x, None
-
-
-def attributes(module: Module) -> list[tuple[dict[str, Any], list[Any]]]:
-    """All that a module's computation depends on: its attributes and those below, each with the values of now."""
-    own = vars(module)
-    return [(own, list(own.values())), *(pair for _, child in module.children() for pair in attributes(child))]
 
 
 def mask_of(lengths: Sequence[int] | Array, T: int, B: int) -> Tensor:

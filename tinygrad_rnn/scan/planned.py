@@ -166,6 +166,10 @@ class Plans:
     def __init__(self) -> None:
         self.found: dict[Any, Planned] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has no plans: the buffers of their runs, and the views of them, belong to one object."""
+        return Plans, ()
+
     def of(self, tape: Tape, samples: Sequence[Array]) -> Planned:
         """The plan of a tape."""
         key = tape.signature()
@@ -190,6 +194,10 @@ class Pure:
         self.step = step
         self.plans = plans or Plans()
         self.known: dict[Any, tuple[Planned, Outside, tuple[bool, ...]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy remembers nothing."""
+        return Pure, (self.step,)
 
     def __call__(self, *args: Any) -> Any:
         """One step."""

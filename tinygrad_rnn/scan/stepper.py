@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,8 @@ class Stepper:
 
     ``step``, ``state`` and what may be asked of them are as for ``scan``; ``xs`` are examples of what one step takes:
     they give shapes and dtypes, and are not used otherwise. ``stepper(*xs)`` makes one step and returns y, an array of
-    its own. ``stepper.state`` is the state reached, as copies; assign to it to go on from another.
+    its own. ``stepper.state`` is the state reached, as copies; assign to it to go on from another. ``copy.copy`` gives
+    a second stepper in that state.
 
     Nothing is recorded, and parameters have the values that they had when the stepper was made. A whole model can be
     the step:
@@ -61,6 +63,18 @@ class Stepper:
         parts = matched(self._form, state, "Stepper: the state")
         for buffer, (_, _, new) in zip(self._run.state, parts, strict=True):
             buffer[0] = plain(new)
+
+    def __copy__(self) -> Stepper:
+        """A stepper that goes on by itself from the state reached."""
+        new, run = Stepper.__new__(Stepper), Run(self._run.plan, 1)
+        run.prepare(self._run.invariant)
+        vars(new).update(_run=run, _form=self._form)
+        new.state = self.state
+        return new
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Stepper:
+        """The same: parameters are the stepper's own, whoever made it."""
+        return copy.copy(self)
 
     def __call__(self, *xs: Any) -> Array:
         """One step: y."""
