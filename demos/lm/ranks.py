@@ -74,6 +74,10 @@ class Ranks:
         """What rank 0 has for ``numbers``."""
         return list(numbers)
 
+    def blamed(self, where: str) -> str:
+        """After an ``average`` that is not finite: ``where`` numbers stopped being so, on a rank whose own were not."""
+        return where
+
     def run(self, main: Callable[[], int]) -> int:
         """The exit code of the program ``main``."""
         return main()
@@ -93,6 +97,7 @@ class MPIRanks(Ranks):
         self.MPI, self.world = MPI, MPI.COMM_WORLD
         self.rank, self.size = self.world.rank, self.world.size
         self.agreed = False  # to stop
+        self.finite = True  # are this rank's own loss and gradient of the last ``average``
         self.buffer: Array = np.empty(0)
 
     @property
@@ -107,6 +112,7 @@ class MPIRanks(Ranks):
         share = np.diff(self.shares(streams))[self.rank] / streams
         np.multiply(gradient, share, out=self.buffer[:-2], casting="same_kind")
         self.buffer[-2:] = loss * share, bool(self.signals)
+        self.finite = bool(np.isfinite(self.buffer).all())
         self.world.Allreduce(self.MPI.IN_PLACE, self.buffer)
         np.copyto(gradient, self.buffer[:-2])
         self.agreed = self.buffer[-1] != 0
@@ -125,6 +131,11 @@ class MPIRanks(Ranks):
         array = np.array(numbers, np.float64)
         self.world.Bcast(array)
         return [float(number) for number in array]
+
+    def blamed(self, where: str) -> str:
+        """See ``Ranks``. If all were finite and only their sum is not, it is what this rank found."""
+        found = self.world.allgather("" if self.finite else where)
+        return next((f"on rank {rank} {words}" for rank, words in enumerate(found) if words), where)
 
     def run(self, main: Callable[[], int]) -> int:
         """See ``Ranks``. Ranks but the first are silent, unless they fail alone; then all are ended."""

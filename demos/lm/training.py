@@ -46,12 +46,14 @@ def update(
     clip: float,
     clip_value: float = math.inf,
     average: Average = lambda _, loss: loss,
+    blamed: Callable[[str], str] = str,
 ) -> Step:
     """One step of truncated backpropagation through time.
 
     ``state`` connects the windows; it is detached, so the gradient goes back to the beginning of this one. ``average``
     makes of this process's gradient [N], in place, and loss those of all that train together. Raises DivergedError,
-    and changes no parameter, if the loss or a gradient is not finite.
+    and changes no parameter, if the loss or a gradient is not finite; ``blamed`` makes of where that is here, where it
+    is on the process that is to blame.
     """
     inputs, targets = window
     optimizer.zero_grad()
@@ -62,7 +64,7 @@ def update(
     nats = average(optimizer.parameters.grad, loss.item())
     norm = optim.clip_grad_norm(optimizer, clip)
     if not (math.isfinite(norm) and math.isfinite(nats)):
-        raise DivergedError(optimizer.steps + 1, nats, norm, diagnosis(model, window, state))
+        raise DivergedError(optimizer.steps + 1, nats, norm, blamed(diagnosis(model, window, state)))
     if clip_value < math.inf:
         optim.clip_grad_value(optimizer, clip_value)
     optimizer.step()
@@ -135,6 +137,7 @@ class Trainer:
             clip=clip,
             clip_value=clip_value,
             average=partial(self.ranks.average, streams=self.options.batch_size),
+            blamed=self.ranks.blamed,
         )
         self.state, self.norm = step.state, step.norm
         self.recent.append(step.loss)
