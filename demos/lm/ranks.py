@@ -5,7 +5,8 @@
 starts the program four times. Each process, a *rank*, has the whole model and B/4 of the B streams. After its backward
 pass the gradients, which lie in one buffer, are averaged by one all-reduce. So every rank makes the same step: that of
 one process with all streams, but for rounding. Rank 0 alone speaks, validates and writes files, and a checkpoint has
-the state of all streams, so that any number of ranks can go on from it.
+the state of all streams, so that any number of ranks can go on from it. Before the first step the ranks compare text,
+options and checkpoint, for each reads its own.
 
 What is wrong for all ranks, as a bad option or a loss that is no number, rank 0 tells, and each ends by itself. A rank
 that fails alone says so and ends the others; one that is killed has them ended by mpiexec. Ctrl-C and SIGTERM, which
@@ -20,7 +21,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,9 @@ class Ranks:
     def shares(self, streams: int) -> list[int]:
         """Where the streams of each rank begin, and behind the last one end."""
         return [rank * streams // self.size for rank in range(self.size + 1)]
+
+    def unite(self, known: Mapping[str, object], parameters: Array) -> None:
+        """Have rank 0's ``parameters`` [N] on all ranks. Raises OptionError, on all, if what is ``known`` differs."""
 
     def average(self, gradient: Array, loss: float, streams: int) -> float:  # noqa: ARG002  alone it is the average
         """Average ``gradient`` [N], in place, and ``loss`` over all of so many streams; the loss is returned."""
@@ -104,6 +108,18 @@ class MPIRanks(Ranks):
     def stop(self) -> bool:
         """Whether all are to stop, as of the last ``average``, where a rank that was asked to told the others."""
         return self.agreed
+
+    def unite(self, known: Mapping[str, object], parameters: Array) -> None:
+        """See ``Ranks``. The broadcast evens out what processors differ in: the last bits of the same random draws."""
+        first, *others = self.world.allgather(dict(known))
+        for rank, other in enumerate(others, 1):
+            for name in first:
+                if other[name] != first[name]:
+                    raise OptionError(
+                        f"{name}: rank {rank} has {other[name]}, but rank 0 has {first[name]}; "
+                        "text, options and checkpoint must be the same for all ranks"
+                    )
+        self.world.Bcast(parameters)
 
     def average(self, gradient: Array, loss: float, streams: int) -> float:
         """See ``Ranks``. All that ranks say to each other in a step is one sum: gradients, loss, wishes to stop."""

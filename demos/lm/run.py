@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 import signal
@@ -89,6 +90,7 @@ def conclude(run: Run, reason: str) -> None:
 def begun(options: Train, ranks: Ranks) -> Run:
     """A new run. Whatever can be wrong with its input is found before anything is written."""
     run = Run(Trainer(options, read_corpus(options), ranks), Folder(Path(options.run)))
+    unite(run.trainer)
     if ranks.first and run.folder.begin(options):
         say("set aside", f"the run in {run.folder.path}, as previous_*")
     return run
@@ -107,6 +109,7 @@ def resumed(given: Mapping[str, Any], ranks: Ranks) -> Run:
         raise OptionError(
             f"patience: {trainer.best.worse} validations in a row were worse; a larger --patience goes on"
         )
+    unite(trainer, path)
     folder = Folder(path.parent)
     if not ranks.first:
         return Run(trainer, folder)
@@ -117,6 +120,15 @@ def resumed(given: Mapping[str, Any], ranks: Ranks) -> Run:
     seconds = next((r["seconds"] for r in reversed(kept) if r["event"] == "train"), 0.0)
     say("resumed", f"{path}, after iteration {trainer.iteration}")
     return Run(trainer, folder, seconds, tuple(start.get("ngrams", ())))
+
+
+def unite(trainer: Trainer, path: Path | None = None) -> None:
+    """Have all ranks begin as one, anew or from the checkpoint at ``path``. OptionError for all if they differ."""
+    known = recorded(trainer.options) | {"text": f"sha256 {trainer.corpus.sha256[:16]}", "checkpoint": "none"}
+    if path is not None:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        known["checkpoint"] = f"iteration {trainer.iteration} (sha256 {digest[:16]})"
+    trainer.ranks.unite(known, trainer.optimizer.parameters.value)
 
 
 def introduce(run: Run, journal: log.Log) -> None:

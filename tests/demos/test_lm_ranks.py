@@ -41,6 +41,19 @@ sys.exit(ranks.launched().run(lambda: char_lm.main(sys.argv[1:])))
 """
 
 
+OTHERWISE_IN_RANK_1 = """
+import sys
+import numpy
+from demos import char_lm
+from demos.lm import ranks, training
+
+here, new_model = ranks.launched(), training.new_model
+if here.rank == 1:
+    {}
+sys.exit(here.run(lambda: char_lm.main(sys.argv[1:])))
+"""
+
+
 def together(ranks: int, text: Path, folder: Path, *more: str) -> str:
     """Train by several ranks; what they print."""
     code, out, err = run(ranks, "train", "--text", text, "--run", folder, *TINY, *more)
@@ -161,6 +174,47 @@ def test_a_divergence_of_one_is_one_of_all(text: Path, tmp_path: Path) -> None:
     assert err.count("char_lm.py: ") == 1
     assert "the checkpoint before is safe" in err
     restore(str(tmp_path))
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("sys.argv += ['--text', 'other.txt']", "text: rank 1 has sha256 [0-9a-f]+, but rank 0 has sha256 [0-9a-f]+"),
+        ("sys.argv += ['--units', '9']", "units: rank 1 has 9, but rank 0 has 12"),
+    ],
+)
+def test_ranks_that_would_train_different_models(what: str, message: str, text: Path, tmp_path: Path) -> None:
+    content = text.read_text(encoding="utf-8")
+    (tmp_path / "other.txt").write_text(content[::-1], encoding="utf-8")
+    train(text, tmp_path / "run", iterations=2)
+    before = contents(tmp_path / "run")
+    program = ["-c", OTHERWISE_IN_RANK_1.format(what.replace("other", str(tmp_path / "other")))]
+    code, out, err = run(2, "train", "--text", text, "--run", tmp_path / "run", *TINY, program=program)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"char_lm.py: {message}; text, options and checkpoint must be the same for all ranks\n", err)
+    assert contents(tmp_path / "run")[1] == before[1]  # it was not set aside
+
+
+@needs_mpi
+def test_ranks_that_would_go_on_from_different_checkpoints(text: Path, tmp_path: Path) -> None:
+    for name, more in [("one", []), ("other", ["--report", "4"])]:
+        train(text, tmp_path / name, *more, iterations=5)
+    program = ["-c", OTHERWISE_IN_RANK_1.format(f"sys.argv += ['--resume', {str(tmp_path / 'other')!r}]")]
+    code, out, err = run(2, "train", "--resume", tmp_path / "one", "--iterations", 9, "--report", program=program)
+    assert (code, out) == (2, "")
+    assert re.match(r"char_lm.py: checkpoint: rank 1 has iteration 5 \(sha256 .*\), but rank 0 has iteration 5 ", err)
+    assert err.count("\n") == 1
+
+
+@needs_mpi
+def test_all_ranks_have_the_parameters_of_the_first(text: Path, tmp_path: Path) -> None:
+    once = [*EXACT, "--iterations", "2"]
+    train(text, tmp_path / "one", *once)
+    other = "training.new_model = lambda *given: new_model(*given[:2], numpy.random.default_rng(1))"
+    arguments = ["train", "--text", text, "--run", tmp_path / "two", *TINY, *once]
+    assert run(2, *arguments, program=["-c", OTHERWISE_IN_RANK_1.format(other)])[0] == 0
+    assert_equal(tmp_path / "one", tmp_path / "two", atol=1e-12)
 
 
 @needs_mpi
