@@ -67,15 +67,23 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, dict[str, Any]]:
-    """The command, and the options that are given for it. Raises OptionError for a file of options that is none."""
+    """The command, and the options that are given for it.
+
+    Raises OptionError for a file of options that is none, and for several processes with a command for one.
+    """
     parser = Parser(prog="char_lm.py", description="A language model of characters.")
     added = parser.add_subparsers(required=True, metavar=" | ".join(COMMANDS), dest="command")
     for name, (kind, _) in COMMANDS.items():
         about: dict[str, Any] = {"help": kind.__doc__, "description": kind.__doc__, "usage": "%(prog)s [option ...]"}
         settings.add_to(added.add_parser(name, allow_abbrev=False, **about), kind)
     given = vars(parser.parse_args(arguments))
-    command, config = COMMANDS[given.pop("command")][1], given.pop("config")
-    return command, (settings.from_toml(config) if config else {}) | given
+    name, config = given.pop("command"), given.pop("config")
+    if name != "train" and (size := ranks.launched().size) > 1:
+        raise settings.OptionError(
+            f"{name}: one process is enough, but mpiexec has started {size}; it is for `train` and, in the form "
+            "mpiexec -n N python -m mpi4py.futures demos/char_lm.py sweep --mpi, for many models"
+        )
+    return COMMANDS[name][1], (settings.from_toml(config) if config else {}) | given
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -197,5 +197,6 @@ def guarded(main: Callable[[], int]) -> int:
 
 
 def launched() -> Ranks:
-    """The ranks that this process is one of."""
-    return MPIRanks() if any(name in os.environ for name in RANKS) else Ranks()
+    """The ranks that this process is one of. Under ``python -m mpi4py.futures``, which has the others, it is alone."""
+    started = any(name in os.environ for name in RANKS) and "mpi4py.futures" not in sys.modules
+    return MPIRanks() if started else Ranks()

@@ -218,6 +218,16 @@ def test_all_ranks_have_the_parameters_of_the_first(text: Path, tmp_path: Path) 
 
 
 @needs_mpi
+def test_mpiexec_with_a_command_for_one_process(tmp_path: Path) -> None:
+    code, out, err = run(2, "sweep", "--run", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert err.startswith("char_lm.py: sweep: one process is enough, but mpiexec has started 2; ")
+    assert "python -m mpi4py.futures demos/char_lm.py sweep --mpi" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@needs_mpi
 def test_wrong_options_are_told_once(text: Path, tmp_path: Path) -> None:
     code, _, err = run(2, "train", "--text", text, "--run", tmp_path, "--batch-size", "1")
     assert code == 2
