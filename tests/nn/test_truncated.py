@@ -103,9 +103,22 @@ def test_by_default_windows_stand_side_by_side_and_run_once() -> None:
     assert runs == [4, 4, 2]
 
 
-@pytest.mark.parametrize(("k1", "k2"), [(0, 1), (3, 2), (0, 0), (-1, None)])
-def test_k1_and_k2_that_make_no_sense(k1: int, k2: int | None) -> None:
-    with pytest.raises(ValueError, match=rf"truncated_bptt: .* 1 <= k1 <= k2, but k1 = {k1} and k2"):
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("batch_first", r"cut along the first axis of x, which must be time, .* give x.swapaxes\(0, 1\)"),
+        ("bidirectional", "the reverse direction of a bidirectional layer begins at the end of the sequence"),
+    ],
+)
+def test_layers_whose_windows_are_not_those_of_time(option: str, message: str) -> None:
+    options: dict[str, Any] = {option: True}
+    with pytest.raises(ValueError, match=message):
+        nn.truncated_bptt(nn.RNN(F, H, **options), np.zeros((5, B, F)), k1=2)
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(0, 1), (3, 2), (0, 0), (-1, None), (2.5, None), (2, 2.5), ("2", "3")])
+def test_k1_and_k2_that_make_no_sense(k1: Any, k2: Any) -> None:
+    with pytest.raises(ValueError, match=rf"truncated_bptt: .* 1 <= k1 <= k2, but k1 = {k1!r} and k2"):
         nn.truncated_bptt(nn.RNN(F, H), np.zeros((5, B, F)), k1=k1, k2=k2)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.nn.cells import DETACHED, State
+from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.ops import concatenate
 from tinygrad_rnn.tensor import Array, Tensor
 from tinygrad_rnn.tree import flat, rebuilt
@@ -58,7 +61,8 @@ def truncated_bptt(
 
     ``layer`` maps (x, state) to (outputs, state) and reads forward in time: an ``RNN``, ``LSTM`` or ``GRU`` with time
     first and one direction, or a model around one. Williams and Peng 1990, who write BPTT(k2; k1); Sutskever 2013,
-    section 2.8.6. Raises ValueError unless 1 <= k1 <= k2.
+    section 2.8.6. Raises ValueError unless 1 <= k1 <= k2 are whole numbers, and for a layer that takes batch_first or
+    reads in both directions.
 
     >>> import numpy as np
     >>> from tinygrad_rnn.nn import GRU
@@ -70,10 +74,20 @@ def truncated_bptt(
     slice(6, 7, None) (1, 2, 5)
     """
     k2 = k1 if k2 is None else k2
-    if not 1 <= k1 <= k2:
+    if not all(isinstance(k, (int, np.integer)) for k in (k1, k2)) or not 1 <= k1 <= k2:
         raise ValueError(
-            f"truncated_bptt: the steps between updates k1 and the steps back k2 must be 1 <= k1 <= k2, "
-            f"but k1 = {k1} and k2 = {k2}"
+            f"truncated_bptt: the steps between updates k1 and the steps back k2 must be whole numbers, 1 <= k1 <= k2, "
+            f"but k1 = {k1!r} and k2 = {k2!r}"
+        )
+    if isinstance(layer, Recurrent) and layer.batch_first:
+        raise ValueError(
+            "truncated_bptt: windows are cut along the first axis of x, which must be time, but the layer has "
+            "batch_first=True; make it with batch_first=False and give x.swapaxes(0, 1)"
+        )
+    if isinstance(layer, Recurrent) and layer.directions > 1:
+        raise ValueError(
+            "truncated_bptt: a state is carried from each window to the next, but the reverse direction of a "
+            "bidirectional layer begins at the end of the sequence; use one direction, or whole sequences"
         )
     return windows(layer, x, detach(state), k1, k2)
 
