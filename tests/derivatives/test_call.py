@@ -92,6 +92,30 @@ def test_shared_modules_and_tensors_are_replaced_wherever_they_are() -> None:
     assert_allclose(out.data, [[8, 27, 125]])
 
 
+class TiedHead(nn.Module):
+    def __init__(self) -> None:
+        self.e = nn.Embedding(3, 2, rng=0, dtype=np.float64)
+        self.head = nn.Linear(2, 3, bias=False, rng=1, dtype=np.float64)
+        self.head.weight = self.e.weight
+        self.scales = [Tensor(np.ones(3), requires_grad=True)]
+
+    def forward(self, ids: Any) -> Any:
+        return self.head(self.e(ids)) * self.scales[0]
+
+
+def test_gradients_of_a_shared_parameter_come_from_wherever_it_is_used() -> None:
+    model, ids = TiedHead(), np.array([0, 2, 2])
+    found = grad(lambda p: (functional_call(model, p, ids) ** 2).sum())(dict(model.named_parameters()))
+    (model(ids) ** 2).sum().backward()
+    assert list(found) == ["scales.0", "e.weight"]
+    for name, p in model.named_parameters():
+        assert_allclose(found[name].data, p.grad, rtol=1e-12)
+    W = Tensor(np.ones((3, 2)))
+    assert_allclose(functional_call(model, {"head.weight": W, "e.weight": W, "scales.0": np.ones(3)}, ids).data, 2)
+    with pytest.raises(ValueError, match=r"'e.weight' and 'head.weight' are names of one .* leave out 'head.weight'"):
+        functional_call(model, {"head.weight": W, "e.weight": W * 2}, ids)
+
+
 def test_wrong_parameters_are_named() -> None:
     linear = nn.Linear(2, 1, rng=0)
     x = np.ones((1, 2), np.float32)

@@ -36,13 +36,63 @@ def test_names_follow_attributes_and_lists() -> None:
     assert tower.pairs[0].scale.name == "scale"
 
 
-def test_a_shared_parameter_has_two_names_and_is_one() -> None:
+def test_a_shared_parameter_comes_once_and_is_saved_under_each_name() -> None:
     pair, other = Pair(), Pair()
     other.scale = pair.scale
-    both = nn.Module()
+    both, own = nn.Module(), ["scale", "linear.weight", "linear.bias"]
     both.first, both.second = pair, other
-    assert len(dict(both.named_parameters())) == 6
+    names = [name for name, _ in both.named_parameters()]
+    assert names == [f"first.{name}" for name in own] + [f"second.{name}" for name in own[1:]]
     assert len(both.parameters()) == 5
+    assert both.state_dict().keys() == {*names, "second.scale"}
+    cell = nn.RNNCell(3, 3, rng=0)
+    layer = nn.Recurrent([cell, cell])
+    assert len(layer.parameters()) == 4
+    assert layer.weight_hh_l1 is layer.weight_hh_l0
+    assert "weight_hh_l1" in layer.state_dict()
+
+
+class Carrying(nn.Module):
+    """A module that keeps its state, and one of its tensors frozen."""
+
+    def __init__(self) -> None:
+        self.cell = nn.RNNCell(3, 4, rng=0)
+        self.start = Tensor(np.zeros(4, np.float32), requires_grad=True)
+        self.start.requires_grad = False
+        self.h = Tensor(np.zeros((2, 4), np.float32))
+        self.states: list[Tensor] = []
+
+    def forward(self, x: Any) -> Tensor:
+        h = self.cell(x, self.h + self.start)
+        self.h, self.states = nn.detach(h), [h.detach()]
+        return h  # type: ignore[no-any-return]
+
+
+def test_a_state_that_a_module_carries_is_no_parameter() -> None:
+    model, fresh = Carrying(), Carrying()
+    model(np.ones((2, 3), np.float32))
+    assert list(model.state_dict()) == [name for name, _ in fresh.named_parameters()]
+    assert "start" in model.state_dict()
+    fresh.load_state_dict(model.state_dict())
+    model.start = Tensor(np.ones(4, np.float32))
+    assert "start" in model.state_dict()
+
+
+def test_modules_and_parameters_are_found_however_deep() -> None:
+    model: Any = nn.Module()
+    model.heads = {"up": Pair(), "down": [Pair(), (nn.Linear(3, 2, rng=0),)]}
+    model.gains = [Tensor(1.0, requires_grad=True), {"last": Tensor(2.0, requires_grad=True)}, Tensor(3.0), 4.0, None]
+    model.gains[0].requires_grad = False
+    names = ["heads.up", "heads.down.0", "heads.down.1.0"]
+    assert [name for name, _ in model.children()] == names
+    assert [model.heads["up"].scope_name, model.heads["down"][1][0].scope_name] == [names[0], names[2]]
+    own = [name for name, _ in model.named_parameters() if name.startswith("gains")]
+    assert own == ["gains.0", "gains.1.last"]
+    assert model.gains[1]["last"].name == "gains.1.last"
+    assert model.gains[2].name is None
+    assert len(model.parameters()) == 2 + 3 + 3 + 2
+    model.eval()
+    assert not model.heads["down"][1][0].training
 
 
 def test_computed_tensors_and_none_are_no_parameters() -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.tensor import Tensor, closest
+from tinygrad_rnn.tree import flat, rebuilt
 
 if TYPE_CHECKING:
     from tinygrad_rnn.nn import Module
@@ -27,12 +28,22 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     >>> gradient["weight"].data, linear.weight.grad
     (array([[3., 5.]]), None)
 
-    Raises KeyError for a name that is no parameter's, and ValueError for another shape.
+    Raises KeyError for a name that is no parameter's, and ValueError for another shape or for two names of one
+    parameter with different tensors.
     """
-    own, new = dict(module.named_parameters()), {}
-    for name, value in parameters.items():
+    own, new = dict(module.all_names()), {}
+    known: dict[int, str] = {}
+    for name in parameters:
         if name not in own:
             raise KeyError(f"functional_call: there is no parameter {name!r}{closest(name, list(own))}")
+    for name in filter(parameters.__contains__, own):
+        value = parameters[name]
+        first = known.setdefault(id(own[name]), name)
+        if value is not parameters[first]:
+            raise ValueError(
+                f"functional_call: {first!r} and {name!r} are names of one parameter, but were given different "
+                f"tensors; leave out {name!r}, as named_parameters() does"
+            )
         new[id(own[name])] = tensor = value if type(value) is Tensor else Tensor(value)
         if tensor.shape != own[name].shape:
             raise ValueError(f"functional_call: {name!r} has shape {own[name].shape}, but was given {tensor.shape}")
@@ -51,7 +62,9 @@ def exchanged(modules: Iterable[Module], new: Mapping[int, Tensor]) -> Iterator[
     try:
         for attributes, values in before:
             for name, value in values.items():
-                attributes[name] = dict(value) if type(value) is dict else new.get(id(value), value)
+                inside = flat(value)
+                if type(value) is dict or any(id(x) in new for x in inside):
+                    attributes[name] = rebuilt(value, (new.get(id(x), x) for x in inside))
         yield
     finally:
         for attributes, values in before:

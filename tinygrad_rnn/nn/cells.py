@@ -215,9 +215,9 @@ class Zoneout(Cell):
         """Those of the cell inside."""
         return self.cell.state_sizes
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+    def all_names(self) -> Iterator[tuple[str, Tensor]]:
         """Those of the cell inside, under its names."""
-        yield from self.cell.named_parameters()
+        yield from self.cell.all_names()
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
         """What the cell inside projects, and d [..., H] (in evaluation [..., 1]) for each tensor of the state."""

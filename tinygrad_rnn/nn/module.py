@@ -15,10 +15,11 @@ from tinygrad_rnn.tensor import Array, Tensor, as_array, closest, plain
 class Module:
     """The base of all layers: write ``__init__`` and ``forward``, and call the module.
 
-    Leaf tensors set as attributes are its parameters, modules (also in lists) its children. Both are found by looking
-    at the attributes, in the order in which they were set; a tensor that was computed is no parameter. Calling the
-    module runs ``forward`` inside a scope named after the attribute that holds it (a module that no other holds:
-    after its class).
+    Leaf tensors that require grad are its parameters, modules its children. Both are found by looking at the
+    attributes, in the order in which they were set, and into lists, tuples and dictionaries there, however deep. A
+    parameter that is frozen afterwards (``requires_grad = False``) stays one, and so is what takes its place; any other
+    tensor, such as a state that the module carries, is none. Calling the module runs ``forward`` inside a scope named
+    after the attribute that holds it (a module that no other holds: after its class).
 
     >>> class Affine(Module):
     ...     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Module:
 
     training = True
     scope_name: str | None = None  # the attribute that holds this module
+    declared: frozenset[str] = frozenset()  # the names of its own parameters, frozen or not
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002  a subclass takes what it likes
         """What the module computes: to be written by each subclass."""
@@ -47,29 +49,45 @@ class Module:
         if isinstance(value, Tensor) and value.name is None:
             value.name = name
         object.__setattr__(self, name, value)
-        for child_name, child in children_in(name, value):
-            child.__dict__["scope_name"] = child_name
+        for path, part in held(name, value):
+            if isinstance(part, Module):
+                part.__dict__["scope_name"] = path
+            elif part.node is None and part.requires_grad:
+                part.name = part.name or path
+                self.__dict__["declared"] = self.declared | {path}
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules held directly, with their names; those in a list are called ``name.0``, ``name.1``, ..."""
         for name, value in vars(self).items():
-            yield from children_in(name, value)
+            yield from ((path, part) for path, part in held(name, value) if isinstance(part, Module))
 
     def own_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters that this module holds directly, with the names of their attributes."""
-        yield from (
-            (name, value) for name, value in vars(self).items() if isinstance(value, Tensor) and value.node is None
-        )
+        for name, value in vars(self).items():
+            for path, part in held(name, value):
+                if isinstance(part, Tensor) and part.node is None and (part.requires_grad or path in self.declared):
+                    yield path, part
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every parameter with its name, such as ``lstm.weight_ih_l0``; one that is shared comes under each name."""
+    def all_names(self) -> Iterator[tuple[str, Tensor]]:
+        """Every name of every parameter, such as ``lstm.weight_ih_l0``; one that is shared comes under each name.
+
+        To be written by a subclass that has other names for them.
+        """
         yield from self.own_parameters()
         for child_name, child in self.children():
-            yield from ((f"{child_name}.{name}", value) for name, value in child.named_parameters())
+            yield from ((f"{child_name}.{name}", value) for name, value in child.all_names())
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter once, with its name; one that is shared comes under the first."""
+        seen: set[int] = set()
+        for name, value in self.all_names():
+            if id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
 
     def parameters(self) -> list[Tensor]:
         """Every parameter once, in the order of ``named_parameters``."""
-        return list({id(value): value for _, value in self.named_parameters()}.values())
+        return [value for _, value in self.named_parameters()]
 
     def requires_grad_(self, mode: bool = True) -> Self:
         """Freeze (False) or free all parameters; frozen ones keep their place in ``state_dict``, but don't learn."""
@@ -89,8 +107,8 @@ class Module:
         return self.train(mode=False)
 
     def state_dict(self) -> dict[str, Array]:
-        """A copy of every parameter's value under its name: the names and shapes of PyTorch."""
-        return {name: value.data.copy() for name, value in self.named_parameters()}
+        """A copy of every parameter's value under each of its names: the names and shapes of PyTorch."""
+        return {name: value.data.copy() for name, value in self.all_names()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the values of ``state`` over; dtypes are converted to the parameters' own.
@@ -102,7 +120,7 @@ class Module:
             raise TypeError(
                 f"load_state_dict: takes names with values, as state_dict() gives, not a {type(state).__name__}"
             )
-        own = dict(self.named_parameters())
+        own = dict(self.all_names())
         for name in state:
             if name not in own:
                 raise KeyError(f"load_state_dict: there is no parameter {name!r}{closest(name, list(own))}")
@@ -124,12 +142,20 @@ class Module:
         return f"{type(self).__name__}({own}" + ("\n" + "\n".join(lines) + "\n)" if lines else ")")
 
 
-def children_in(name: str, value: object) -> Iterator[tuple[str, Module]]:
-    """The modules in the attribute ``name``: its value, or the elements of its value."""
-    if isinstance(value, Module):
+def held(name: str, value: object) -> Iterator[tuple[str, Module | Tensor]]:
+    """The modules and tensors in the attribute ``name``: its value, or what lists, tuples and dictionaries in it hold.
+
+    >>> [path for path, _ in held("h", {"up": [Tensor(1.0), (Tensor(2.0), 3.0)]})]
+    ['h.up.0', 'h.up.1.0']
+    """
+    if isinstance(value, (Module, Tensor)):
         yield name, value
     elif isinstance(value, (list, tuple)):
-        yield from ((f"{name}.{i}", child) for i, child in enumerate(value) if isinstance(child, Module))
+        for i, part in enumerate(value):
+            yield from held(f"{name}.{i}", part)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from held(f"{name}.{key}", part)
 
 
 def positive(size: Any, name: str, module: Module, *, least: int = 1) -> int:

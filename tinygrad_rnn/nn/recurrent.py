@@ -80,12 +80,12 @@ class Recurrent(Module):
         for name, value in self.named_parameters():
             value.name = name
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+    def all_names(self) -> Iterator[tuple[str, Tensor]]:
         """PyTorch's names: ``weight_ih_l0``, and ``weight_ih_l0_reverse`` for the second direction."""
         yield from self.own_parameters()
         for k, cell in enumerate(self.cells):
             layer, reverse = divmod(k, self.directions)
-            for name, value in cell.named_parameters():
+            for name, value in cell.all_names():
                 yield f"{name}_l{layer}{'_reverse' if reverse else ''}", value
 
     def __getstate__(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Recurrent(Module):
         return {**vars(self), "steps": {}}
 
     def __getattr__(self, name: str) -> Tensor:
-        own = dict(self.named_parameters()) if "cells" in vars(self) else {}
+        own = dict(self.all_names()) if "cells" in vars(self) else {}
         if name not in own:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{closest(name, list(own))}")
         return own[name]
