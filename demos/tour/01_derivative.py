@@ -80,7 +80,7 @@ print(X.grad)  # → 6.0
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/01_derivative.py`, then run `pytest tests/exercises/test_01_derivative.py`.
+# Edit `demos/tour/exercises/01_derivative.py`, then run `pytest tests/exercises/test_01_derivative.py`.
 # 1. `by_hand(x)`: the derivative of exp(sin(x²)) by the chain rule, in plain Python.
 # 2. `newton(f, x)`: a zero of f by Newton's method, x ← x - f(x) / f'(x), where the engine differentiates.
 #

@@ -91,7 +91,7 @@ with no_grad():
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/02_graph.py`, then run `pytest tests/exercises/test_02_graph.py`.
+# Edit `demos/tour/exercises/02_graph.py`, then run `pytest tests/exercises/test_02_graph.py`.
 # 1. `count(out)`: how many operations is a tensor made of? Each counts once: y ← y + y, done 60 times, is 60.
 # 2. `replay(out, values)`: compute `out` anew, with other values for its leaves. A node is all that this needs.
 #

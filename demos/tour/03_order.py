@@ -93,7 +93,7 @@ print(*latest_first(c, a), *latest_first(y, a))  # → 4.0 3 32768.0 16
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/03_order.py`, then run `pytest tests/exercises/test_03_order.py`.
+# Edit `demos/tour/exercises/03_order.py`, then run `pytest tests/exercises/test_03_order.py`.
 # 1. `order(out)`: a topological order found from the edges alone, without looking at `time`.
 # 2. `tangled(a)`: a function whose gradient comes out wrong if the tensors are visited breadth first.
 #

@@ -89,7 +89,7 @@ except ValueError as error:
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/04_broadcasting.py`, then run `pytest tests/exercises/test_04_broadcasting.py`.
+# Edit `demos/tour/exercises/04_broadcasting.py`, then run `pytest tests/exercises/test_04_broadcasting.py`.
 # 1. `scale_and_shift(g, x, gain, bias)`: the three gradients of x · gain + bias, shapes [T, B, H], [H] and [B, 1].
 # 2. `centred(g)`: the gradient at x of x - mean of x over its last axis. A mean is a sum: what is its transpose?
 #

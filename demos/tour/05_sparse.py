@@ -88,7 +88,7 @@ print(table.grad.tolist())  # → [[5.0, 5.0], [0.0, 0.0], [11.0, 11.0]]
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/05_sparse.py`, then run `pytest tests/exercises/test_05_sparse.py`.
+# Edit `demos/tour/exercises/05_sparse.py`, then run `pytest tests/exercises/test_05_sparse.py`.
 # 1. `table_gradient(g, ids, V)`: the gradient of an embedding table as one matrix product, without `np.add.at`.
 # 2. `roughness(x)`: Σ (x[t+1] - x[t])², in at most five recorded operations, however long x is.
 #

@@ -93,7 +93,7 @@ print(verdict(relu, [0.3, -0.2]))  # → passes: True
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/06_gradcheck.py`, then run `pytest tests/exercises/test_06_gradcheck.py`.
+# Edit `demos/tour/exercises/06_gradcheck.py`, then run `pytest tests/exercises/test_06_gradcheck.py`.
 # 1. `slope(f, x)`: a central difference with eight right digits, for x from 0.001 to a million.
 # 2. `softsign_rule(g, out, x)`: the rule of x / (1 + |x|), so written that gradgradcheck passes as well.
 #

@@ -93,7 +93,7 @@ for step in range(101):
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/07_rnn_by_hand.py`, then run `pytest tests/exercises/test_07_rnn_by_hand.py`.
+# Edit `demos/tour/exercises/07_rnn_by_hand.py`, then run `pytest tests/exercises/test_07_rnn_by_hand.py`.
 # 1. `to_first_state(W_hh, to_h, hs)`: how does the loss change with h_0, the state before the first letter?
 # 2. `leaky_backward(to_h, h, a, W, leak)`: one step of another cell, whose state goes two ways.
 #

@@ -86,7 +86,7 @@ for name, tensor in w.items():
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/08_rnn_by_engine.py`, then run `pytest tests/exercises/test_08_rnn_by_engine.py`.
+# Edit `demos/tour/exercises/08_rnn_by_engine.py`, then run `pytest tests/exercises/test_08_rnn_by_engine.py`.
 # 1. `leaky_loss(w, ids, targets, h, leak)`: file 7's leaky cell in a network; backward comes free.
 # 2. `shares(w, ids, targets, h)`: what each time step alone adds to the gradient of W_hh.
 #

@@ -89,7 +89,7 @@ print(f"{to_w:.4f} {g:.4f}", np.allclose([to_w, g], [w.grad, along[0]], rtol=1e-
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/09_bptt.py`, then run `pytest tests/exercises/test_09_bptt.py`.
+# Edit `demos/tour/exercises/09_bptt.py`, then run `pytest tests/exercises/test_09_bptt.py`.
 # 1. `through_time(step, h, xs, g)`: the loop above for any step, with states and inputs that are arrays.
 # 2. `visited(loss)`: the time steps in the order in which backward comes to them.
 #

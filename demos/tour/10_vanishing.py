@@ -93,7 +93,7 @@ print(f"as an RNN starts, ρ = {radius(default):.2f}")  # → as an RNN starts, 
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/10_vanishing.py`, then run `pytest tests/exercises/test_10_vanishing.py`.
+# Edit `demos/tour/exercises/10_vanishing.py`, then run `pytest tests/exercises/test_10_vanishing.py`.
 # 1. `growth(step, h, rounds)`: the spectral radius of a step at a state that it keeps, from vjp alone.
 # 2. `clipped(gradients, largest)`: gradients scaled down together, when their common length is too large.
 #

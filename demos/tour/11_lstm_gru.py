@@ -89,7 +89,7 @@ print(f"GRU,  z near 0.993 {lengths(gru)}")
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/11_lstm_gru.py`, then run `pytest tests/exercises/test_11_lstm_gru.py`.
+# Edit `demos/tour/exercises/11_lstm_gru.py`, then run `pytest tests/exercises/test_11_lstm_gru.py`.
 # 1. `bias_for(T, share)`: the forget bias with which the belt alone keeps a share of the gradient for T steps.
 # 2. `lecture_gru(h, a, W)`: the other GRU, where z says how much is replaced, and r acts before the product.
 #

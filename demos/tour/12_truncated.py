@@ -92,7 +92,7 @@ for k1, k2 in [(16, 16), (8, 16), (4, 16), (32, 32), (16, 32)]:
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/12_truncated.py`, then run `pytest tests/exercises/test_12_truncated.py`.
+# Edit `demos/tour/exercises/12_truncated.py`, then run `pytest tests/exercises/test_12_truncated.py`.
 # 1. `reach(T, k1, k2)`: how many steps of history the loss of each step sees.
 # 2. `by_windows(layer, loss, x, k)`: truncated backpropagation written out, with `detach` in the right place.
 #

@@ -93,7 +93,7 @@ print(*sizes)  # → 3e-01 8e-02 2e-02 2e-03 3e-05 8e-09
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/13_second.py`, then run `pytest tests/exercises/test_13_second.py`.
+# Edit `demos/tour/exercises/13_second.py`, then run `pytest tests/exercises/test_13_second.py`.
 # 1. `sharpness(f, x, rounds)`: the largest eigenvalue of a Hessian that is never made.
 # 2. `penalised(f, x, strength)`: a loss that has its own gradient in it.
 #

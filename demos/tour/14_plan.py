@@ -93,7 +93,7 @@ for row in text("lstm", batch=2, features=3, hidden=4, passes=True).splitlines()
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/14_plan.py`, then run `pytest tests/exercises/test_14_plan.py`.
+# Edit `demos/tour/exercises/14_plan.py`, then run `pytest tests/exercises/test_14_plan.py`.
 # 1. `gated(h, x)`: a decision for each unit, in a form that can be planned.
 # 2. `noisy(h, xs, rng)`: noise at every step, in a scan that can be planned.
 #

@@ -93,7 +93,7 @@ for t in (0.0, 0.5, 1.0):
 # %% [markdown]
 # ## Exercises
 #
-# Edit `exercises/15_char_lm.py`, then run `pytest tests/exercises/test_15_char_lm.py`.
+# Edit `demos/tour/exercises/15_char_lm.py`, then run `pytest tests/exercises/test_15_char_lm.py`.
 # 1. `perplexity(pieces)`: of a text that was scored in pieces of unequal length.
 # 2. `drawn(logits, temperature, rng)`: the index of a character, drawn by hand.
 #
