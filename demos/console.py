@@ -34,29 +34,44 @@ def parser(about: str | None, *, plot: str, full: str = "") -> argparse.Argument
     made = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    made.add_argument("--seed", metavar="N", type=seed, default=0, help="of all random numbers (default: 0)")
+    made.add_argument("--seed", metavar="N", type=whole(0), default=0, help="of all random numbers (default: 0)")
     made.add_argument("--plot", metavar="FILE", type=picture_file, help=f"write {plot} to a .svg, .png or .pdf file")
     if full:
         made.add_argument("--full", action="store_true", help=full)
     return made
 
 
-def seed(word: str) -> int:
-    """A seed on the command line: a whole number from 0 on."""
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"{word} is no whole number from 0 on")
-    return int(word)
+def whole(least: int) -> Callable[[str], int]:
+    """What reads a whole number from ``least`` on from the command line."""
+
+    def read(word: str) -> int:
+        if not word.isdecimal() or int(word) < least:
+            raise argparse.ArgumentTypeError(f"{word} is no whole number from {least} on")
+        return int(word)
+
+    return read
+
+
+def number(word: str) -> float:
+    """The number that a word is, NaN if it is none."""
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
+
+
+def finite(word: str) -> float:
+    """A finite number on the command line."""
+    if not math.isfinite(number(word)):
+        raise argparse.ArgumentTypeError(f"{word} is no finite number")
+    return number(word)
 
 
 def positive(word: str) -> float:
-    """A number above 0 on the command line."""
-    try:
-        number = float(word)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
+    """A finite number above 0 on the command line."""
+    if not 0 < number(word) < math.inf:
         raise argparse.ArgumentTypeError(f"{word} is no number above 0")
-    return number
+    return number(word)
 
 
 def picture_file(name: str) -> Path:

@@ -17,7 +17,7 @@ from demos.long_lag import report
 from demos.long_lag.adding import marked
 from demos.long_lag.task import Sequences, Task
 
-MISSES = 140  # of the last 2,000 sequences there are to be fewer beyond .04
+LAST, NEAR, MISSES = 2000, 0.04, 140  # of so many sequences, fewer than MISSES are to have a larger error than NEAR
 
 
 def draw(rng: np.random.Generator, B: int, T: int = 100) -> Sequences:
@@ -35,9 +35,9 @@ def task(T: int) -> Task:
         outputs=1,
         symbols=False,
         lag=T,
-        rule=f"fewer than {MISSES} of the last 2,000 miss by more than .04",
-        met=lambda errors: bool((errors > 0.04).sum() < MISSES),
-        window=2000,
+        rule=f"fewer than {MISSES} of the last {LAST:,} miss by more than {NEAR}",
+        met=lambda errors: bool((errors > NEAR).sum() < MISSES),
+        window=LAST,
         blind=variance(T),
         weights=93,
         count=482_000 if T == 100 else None,
@@ -53,7 +53,7 @@ def variance(T: int) -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train each cell until it multiplies, and count."""
-    report.main(__doc__, task, arguments, lags=(100,))
+    report.main(__doc__, task, arguments, lags=(100,), least=20)
 
 
 if __name__ == "__main__":

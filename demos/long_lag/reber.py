@@ -9,6 +9,9 @@ probability of 1/2. Learned from 256 strings, picked at random, and judged on th
 each string every symbol that may follow is to be more active than all that may not. Published are 8,440 to 39,740
 sequences, with 97 to 100 of 100 trials successful, by size and learning rate. Lags are short here, and given time, a
 tanh RNN learns it now and then.
+
+The strings are the same whatever the seed. Short ones come often: there are 96 distinct strings to learn from, and 185
+distinct others.
 """
 
 from __future__ import annotations
@@ -83,9 +86,9 @@ def sequences(strings: list[str]) -> Sequences:
     return Sequences(inputs, *map(np.array, (times, columns, targets, legal)))
 
 
-def task(lag: int, seed: int = 0) -> Task:
-    """The embedded grammar, with strings to learn from and to judge on drawn by ``seed``."""
-    rng = np.random.default_rng(seed)
+def task() -> Task:
+    """The embedded grammar, with the same strings each time."""
+    rng = np.random.default_rng(0)
     known = [string(rng) for _ in range(STRINGS)]
     others: list[str] = []
     while len(others) < STRINGS:
@@ -97,8 +100,8 @@ def task(lag: int, seed: int = 0) -> Task:
         inputs=len(SYMBOLS),
         outputs=len(SYMBOLS),
         symbols=True,
-        lag=lag,
-        rule="what may follow is ahead of what may not, in all of 512 strings",
+        lag=10,
+        rule=f"what may follow is ahead of what may not, in all of {2 * STRINGS} strings",
         met=lambda errors: bool(errors.max() == 0),
         window=2 * STRINGS,
         exam=lambda _: judged_on,
@@ -112,7 +115,7 @@ def task(lag: int, seed: int = 0) -> Task:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train each cell until it makes no mistake, and count."""
-    report.main(__doc__, task, arguments, lags=(10,))
+    report.main(__doc__, task, arguments)
 
 
 if __name__ == "__main__":

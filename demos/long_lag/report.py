@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from demos import console  # isort: split
@@ -15,26 +16,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OTHER = "The published count belongs to another cell and another optimizer."
+FEWEST = 512  # sequences: after these every task has its errors
 COLOURS = console.COLOURS | {"IRNN": "#cc79a7", "1997": "#e69f00"}
 
 
 def main(
     about: str | None,
-    make: Callable[[int], Task],
+    make: Callable[..., Task],
     arguments: Sequence[str] | None,
     *,
-    lags: Sequence[int],
+    lags: Sequence[int] = (),
+    least: int = 0,
     cells: Sequence[str] = ("LSTM", "RNN"),
 ) -> None:
-    """Run the task that ``make`` makes for a lag, with each cell; the first of ``lags``, or all with --full."""
-    full = "5 seeds" + (f", and lags {', '.join(map(str, lags))}, long ones minutes a seed" if len(lags) > 1 else "")
-    parser = console.parser(about, plot="the error by sequences", full=full)
-    parser.add_argument("--lag", metavar="N", type=int, help=f"steps to be bridged (default: {lags[0]})")
-    parser.add_argument("--cells", nargs="+", choices=CELLS, default=cells, help=f"default: {' '.join(cells)}")
-    parser.add_argument("--forget-bias", metavar="B", type=float, help="of the LSTM, in place of many time scales")
-    options = parser.parse_args(arguments)
-    for lag in [options.lag] if options.lag else lags if options.full else lags[:1]:
-        task = make(lag)
+    """Run a task with each cell: ``make(lag)`` with the first of ``lags``, or with all of them where there is --full.
+
+    --lag offers others, from ``least`` on. Without ``lags``, the task is ``make()``.
+    """
+    options = parsed(about, arguments, lags, least, cells)
+    chosen = [options.lag] if options.lag else lags if options.full else lags[:1]
+    tasks = {f"_{lag}": make(lag) for lag in chosen} or {"": make()}
+    for suffix, made in tasks.items():
+        task = replace(made, rate=options.rate or made.rate, limit=options.limit or made.limit)
         found = trials(task, options, 5 if options.full else 1)
         print(f"{task.name}\nlearned when {task.rule}")
         measure = "MSE" if task.outputs == 1 else "mean error"
@@ -42,7 +45,28 @@ def main(
         if task.count:
             print(f"{OTHER}\n")
         if options.plot:
-            console.save(picture(task, found), options.plot)
+            name = options.plot.stem + (suffix if len(tasks) > 1 else "")
+            console.save(picture(task, found), options.plot.with_stem(name))
+
+
+def parsed(
+    about: str | None, arguments: Sequence[str] | None, lags: Sequence[int], least: int, cells: Sequence[str]
+) -> argparse.Namespace:
+    """The options; ``lag`` is None if it is not given."""
+    more = f", and lags {', '.join(map(str, lags))}, each with a picture of its own, long ones minutes a seed"
+    parser = console.parser(about, plot="the error by sequences", full="5 seeds" + more * (len(lags) > 1))
+    parser.set_defaults(lag=None)
+    if lags:
+        steps = f"the T, p or q above: steps, {least} or more (default: {lags[0]})"
+        parser.add_argument("--lag", metavar="N", type=console.whole(least), help=steps)
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=cells, help=f"default: {' '.join(cells)}")
+    parser.add_argument(
+        "--forget-bias", metavar="B", type=console.finite, help="of LSTMs, in place of many time scales"
+    )
+    parser.add_argument("--rate", metavar="X", type=console.positive, help="learning rate, in place of the task's own")
+    give_up = f"sequences after which to give up, {FEWEST} or more (default: {Task.limit})"
+    parser.add_argument("--limit", metavar="N", type=console.whole(FEWEST), help=give_up)
+    return parser.parse_args(arguments)
 
 
 def trials(task: Task, options: argparse.Namespace, seeds: int) -> dict[str, list[Trial]]:

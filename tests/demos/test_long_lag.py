@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
+from demos import console
 from demos.long_lag import (
     adding,
     copying,
@@ -22,7 +24,7 @@ from demos.long_lag import (
     very_long_lag,
 )
 from demos.long_lag.task import Task
-from demos.long_lag.trial import Network, trial
+from demos.long_lag.trial import Network, Trial, trial
 from tinygrad_rnn.tensor import Array
 
 
@@ -78,6 +80,7 @@ def test_every_legal_successor_in_all_strings(capsys: pytest.CaptureFixture[str]
     found = rows(capsys.readouterr().out)
     assert found["LSTM"][-2:] == ["0.0000", "1/1"]
     assert float(found["RNN"][-2]) > 0.1  # of the strings, not all of whose successors are ahead
+    assert found["RNN"][-1] == "0/1"
 
 
 def test_how_the_gates_of_the_lstm_start() -> None:
@@ -94,6 +97,95 @@ def started(task: Task, forget_bias: float | None, cell: str = "LSTM") -> Array:
     """The biases [4 H] of a new LSTM, or those [3 H] of one of 1997."""
     lstm = Network(task, cell, np.random.default_rng(0), forget_bias).recurrent
     return np.asarray(lstm.bias_ih_l0.data + lstm.bias_hh_l0.data)
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+    """The tasks of all trials, none of which takes place."""
+    tasks: list[Task] = []
+
+    def untrained(task: Task, cell: str, seed: int, **more: Any) -> Trial:
+        tasks.append(task)
+        return Trial(cell, 0, 256, 0.0, met=False, error=0.5, curve=[(256, 0.5)])
+
+    monkeypatch.setattr(report, "trial", untrained)
+    return tasks
+
+
+def test_each_lag_has_a_picture(tried: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(console, "save", lambda picture, file: written.append(str(file)))
+    copying.main(["--full", "--plot", "some/it.svg"])
+    assert written == [str(Path("some", name)) for name in ("it_20.svg", "it_50.svg", "it_100.svg")]
+    assert len(tried) == 3 * 5 * 2
+    copying.main(["--full", "--lag", "50", "--plot", "one.svg"])
+    temporal_order.main(["--full", "--plot", "order.svg"])
+    assert written[3:] == ["one.svg", "order.svg"]
+
+
+@pytest.mark.parametrize(
+    ("demo", "least"),
+    [
+        (adding, 20),
+        (multiplication, 20),
+        (very_long_lag, 2),
+        (two_sequences, 4),
+        (noise_free, 2),
+        (copying, 1),
+        (irnn, 2),
+    ],
+)
+def test_the_least_lag_is_one_that_can_be_run(demo: ModuleType, least: int, capsys: pytest.CaptureFixture[str]) -> None:
+    errors_of(
+        demo, ["--lag", str(least - 1)], f"argument --lag: {least - 1} is no whole number from {least} on", capsys
+    )
+    task = demo.task(least)
+    sequences = task.draw(np.random.default_rng(0), 200)
+    assert sequences.times.max() < len(sequences.inputs)
+    trial(task, "LSTM", 0, limit=task.window if task.exam else task.batch)
+
+
+@pytest.mark.parametrize(
+    ("demo", "arguments", "message"),
+    [
+        (temporal_order, ["--lag", "50"], "unrecognized arguments: --lag 50"),
+        (reber, ["--lag", "50"], "unrecognized arguments: --lag 50"),
+        (adding, ["--lag", "-5"], "argument --lag: -5 is no whole number from 20 on"),
+        (adding, ["--forget-bias", "nan"], "argument --forget-bias: nan is no finite number"),
+        (adding, ["--forget-bias", "one"], "argument --forget-bias: one is no finite number"),
+        (adding, ["--limit", "511"], "argument --limit: 511 is no whole number from 512 on"),
+        (adding, ["--rate", "0"], "argument --rate: 0 is no number above 0"),
+    ],
+)
+def test_options_that_make_no_sense(
+    demo: ModuleType, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors_of(demo, arguments, message, capsys)
+
+
+def errors_of(demo: ModuleType, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hold what a demo says of ``arguments``, and its exit code, to those of an option that makes no sense."""
+    with pytest.raises(SystemExit) as stop:
+        demo.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith(f": error: {message}\n")
+
+
+def test_a_rate_and_a_limit_of_ones_own(tried: list[Task]) -> None:
+    two_sequences.main(["--rate", "0.5", "--cells", "LSTM"])
+    two_sequences.main(["--limit", "2000", "--cells", "LSTM"])
+    assert [(task.rate, task.limit) for task in tried] == [(0.5, 300_000), (0.02, 2000)]
+
+
+@pytest.mark.parametrize("demo", [reber, two_sequences])
+def test_the_least_limit_is_enough_for_an_exam(demo: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    demo.main(["--limit", "512", "--cells", "RNN"])
+    assert rows(capsys.readouterr().out)["RNN"][1] == "512"
+
+
+def test_the_window_must_be_full() -> None:
+    task = replace(two_sequences.task(20), exam=None, window=96, met=lambda errors: True)
+    assert trial(task, "RNN", 0, limit=512).sequences == 96
 
 
 def test_an_exam_counts_instead_of_the_training_sequences() -> None:

@@ -21,7 +21,7 @@ from demos.long_lag import (
     two_sequences,
     very_long_lag,
 )
-from demos.long_lag.task import Sequences, judged
+from demos.long_lag.task import Sequences, Task, judged
 from tinygrad_rnn.tensor import Array
 
 B = 20_000
@@ -170,7 +170,7 @@ def test_reber_strings_and_successors_are_those_of_a_regular_expression(rng: np.
 
 
 def test_reber_sets_and_targets() -> None:
-    task = reber.task(10)
+    task = reber.task()
     assert task.exam is not None
     both = task.exam(np.random.default_rng(0))
     assert both.legal is not None
@@ -181,10 +181,45 @@ def test_reber_sets_and_targets() -> None:
         strings[column] += reber.SYMBOLS[both.inputs[time, column]]
     assert len(strings) == 512
     assert not set(strings[:256]) & set(strings[256:])
+    assert (len(set(strings[:256])), len(set(strings[256:]))) == (96, 185)
     drawn = task.draw(np.random.default_rng(1), 50)
     ends = np.bincount(drawn.columns) - 1
     learned = ["".join(reber.SYMBOLS[i] for i in ids[: end + 1]) for ids, end in zip(drawn.inputs.T, ends, strict=True)]
     assert set(learned) <= set(strings[:256])
+
+
+def mostly(error: float, *others: float, window: int) -> Array:
+    """The errors of ``window`` sequences: ``others``, the rest all the same."""
+    return np.array([*others, *[error] * (window - len(others))])
+
+
+ROOT = (1 / 60) ** 0.5  # the error whose square is the limit
+
+CRITERIA: list[tuple[Task, int, list[str], tuple[float, ...], list[tuple[float, ...]]]] = [
+    (adding.task(100), 2000, ["2,000", "0.04", "0.01"], (0.0099, 0.0399), [(0.0099, 0.0401), (0.0101,)]),
+    (multiplication.task(100), 2000, ["140", "2,000", "0.04"], (0.0399, *[1] * 139), [(0, *[0.0401] * 140)]),
+    (temporal_order.task(), 2000, ["2,000", "0.3", "0.1"], (0.099, 0.299), [(0.099, 0.301), (0.101,)]),
+    (very_long_lag.task(50), 10_000, ["10,000", "0.2"], (0.199,), [(0, 0.201)]),
+    (two_sequences.task(100), 256, ["256", "0.2"], (0.199,), [(0, 0.201)]),
+    (noise_free.task(100), 32, ["0.25"], (0.249,), [(0, 0.251)]),
+    (reber.task(), 512, ["512"], (0,), [(0, 1)]),
+    (copying.task(20), 2000, ["2,000", "0.5"], (0.499,), [(0, 0.501)]),
+    (irnn.task(150), 2000, ["2,000", "0.0167"], (0.999 * ROOT,), [(1.001 * ROOT,)]),
+]
+
+
+@pytest.mark.parametrize(
+    ("task", "window", "limits", "enough", "short"), CRITERIA, ids=[criterion[0].name for criterion in CRITERIA]
+)
+def test_what_counts_as_learned(
+    task: Task, window: int, limits: list[str], enough: tuple[float, ...], short: list[tuple[float, ...]]
+) -> None:
+    """The criterion is met just within its limits and not just beyond any of them, and the rule names these limits."""
+    assert task.window == window
+    assert re.findall(r"\d[\d,.]*\b", task.rule) == limits
+    assert task.met(mostly(*enough, window=window))
+    for errors in short:
+        assert not task.met(mostly(*errors, window=window)), errors[:2]
 
 
 def test_errors_are_the_largest_over_answers_and_outputs() -> None:
