@@ -82,8 +82,8 @@ def conclude(run: Run, reason: str) -> None:
         try:
             command.write(run.folder, run.folder.report)
             say("report", run.folder.report)
-        except CheckpointError as error:  # the training is over and saved all the same
-            say("no report", error)
+        except (CheckpointError, MemoryError) as error:  # the training is over and saved all the same
+            say("no report", str(error) or "there is not enough memory for it")
     say(reason, f"after iteration {trainer.iteration}, saved in {run.folder.path}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from tinygrad_rnn.text.vocabulary import Ids
 
 BEFORE = 300  # characters that are read before the passage, so that the state is one of the middle of a text
 PASSAGE = 120  # characters whose connections are shown
+COPIES = 16  # of the passage at once: with more, memory grows, and time hardly falls
 
 
 def connectivity(model: CharLM, ids: Ids, state: Any = None) -> Array:
@@ -26,17 +29,25 @@ def connectivity(model: CharLM, ids: Ids, state: Any = None) -> Array:
     come next, ids[t + 1], by the vector [E] that the embedding gives for ids[s]. What comes after t is 0. ``state`` is
     that of one text.
 
-    One copy of the text for each t, side by side as a batch, has all rows come of one pass back through time.
+    One copy of the text for each of some t, side by side as a batch, has these rows come of one pass back through time.
     """
     T = len(ids) - 1
-    start = model.zero_state() if state is None else state
-    copies = [Tensor(np.repeat(tensor.data, T, axis=1)) for tensor in tensors_of(start)]
-    vectors = model.embedding.weight.data[ids[:-1]]
-    inputs = Tensor(np.repeat(vectors[:, None], T, axis=1), requires_grad=True)  # [T, copies, E]
+    norms = np.zeros((T, T), model.embedding.weight.dtype)
+    for first in range(0, T, COPIES):
+        some = np.arange(first, min(first + COPIES, T))
+        norms[some, : some[-1] + 1] = rows(model, ids, model.zero_state() if state is None else state, some)
+    return norms
+
+
+def rows(model: CharLM, ids: Ids, state: Any, some: Ids) -> Array:
+    """Rows ``some`` [R], in ascending order, of ``connectivity`` but the zeros that all end with: [R, some[-1] + 1]."""
+    copies = [Tensor(np.repeat(tensor.data, len(some), axis=1)) for tensor in tensors_of(state)]
+    vectors = model.embedding.weight.data[ids[: some[-1] + 1]]
+    inputs = Tensor(np.repeat(vectors[:, None], len(some), axis=1), requires_grad=True)  # [T, R, E]
     outputs, _ = model.recurrent(inputs, tuple(copies) if len(copies) > 1 else copies[0])
-    each = np.arange(T)
-    logits = model.head(model.dropout(outputs[each, each]))  # [T, V]: of copy t those at step t
-    (found,) = gradients(logits[each, ids[1:]].sum(), [inputs])
+    each = np.arange(len(some))
+    logits = model.head(model.dropout(outputs[some, each]))  # [R, V]: of each copy those at its step
+    (found,) = gradients(logits[each, ids[some + 1]].sum(), [inputs])
     norms: Array = np.linalg.norm(found, axis=-1).T
     return norms
 
@@ -71,6 +82,16 @@ def along_time(model: CharLM, ids: Ids, state: Any = None) -> Norms:
     return Norms(norms([tensor.data for tensor in wanted]), norms(found))
 
 
+@contextlib.contextmanager
+def unrolled(model: CharLM) -> Iterator[None]:
+    """Have the layers record each operation: with steps run one by one, a plan for each would fill the memory."""
+    before, model.recurrent.unroll = model.recurrent.unroll, True
+    try:
+        yield
+    finally:
+        model.recurrent.unroll = before
+
+
 def section(model: CharLM, ids: Ids) -> Section:
     """Both, for a passage of a text."""
     before = min(BEFORE, max(len(ids) - PASSAGE - 1, 0))
@@ -78,19 +99,21 @@ def section(model: CharLM, ids: Ids) -> Section:
     if before:
         with no_grad():
             _, state = model(ids[:before, None])
-    found, norms = connectivity(model, passage, state), along_time(model, passage, state)
+    with unrolled(model):
+        found, norms = connectivity(model, passage, state), along_time(model, passage, state)
     T = len(found)
     lags = [float(np.mean(np.diagonal(found, -lag))) for lag in range(T - T // 6)]  # each of enough predictions
     body = (
         "<p>The norm of d logit(t) / d input(s): how much the logit of the character that came next hangs on the "
-        "vector of each character read before. One pass back through time has them all.</p>"
+        "vector of each character read before.</p>"
     )
     body += chart(
         [Series("mean over the passage", list(enumerate(lags)))], x="characters back, t − s", y="norm", log=True
     )
     body += (
         "<p>Point at a character, or move with <kbd>←</kbd> <kbd>→</kbd>: what the prediction of it hung on is "
-        'coloured, the strongest most.</p><div class="text" id="passage" tabindex="0" aria-label="Passage"></div>'
+        "coloured, the strongest most.</p>"
+        '<div class="text" id="passage" tabindex="0" role="group" aria-label="Passage"></div>'
         '<p id="lags" class="note" role="status"></p>'
     )
     body += "<h3>States along the passage</h3>" + chart(
