@@ -117,7 +117,7 @@ class Neurons:
     encoding: str | None = option(None, "NAME", "encoding of that file; without one, as in training", kind=str)
     unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)
     length: int = option(
-        20_000, "N", "characters of it, from the beginning; a page has a byte for each and each unit", low=1
+        20_000, "N", "characters of it, from the beginning; a page has 1.33 bytes for each and each unit", low=1
     )
     output: str | None = option(None, "FILE", "where; if not given, neurons.html beside the checkpoint", kind=str)
     threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)

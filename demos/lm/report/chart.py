@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from demos.lm.report.page import escaped
 
 WIDTH, HEIGHT = 900, 320
-LEFT, RIGHT, TOP, BOTTOM = 76, 96, 12, 40  # pixels around the frame
+LEFT, RIGHT, TOP, BOTTOM = 76, 110, 12, 40  # pixels around the frame
 COLOURS = 6  # classes s0 .. s5 of the page
 APART = 13  # pixels from one label on the right to the next
 
@@ -78,7 +78,7 @@ def chart(
     legend = "".join(f'<li><i class="s{k % COLOURS}"></i>{escaped(s.name)}</li>' for k, s in enumerate(drawn))
     title = escaped(f"{y} by {x}: {', '.join(s.name for s in drawn)}")
     svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{inside}</svg>'
-    return f'<figure>{svg}<ul class="legend">{legend}</ul></figure>'
+    return f'<figure><div class="wide">{svg}</div><ul class="legend">{legend}</ul></figure>'
 
 
 def drawable(point: tuple[float, float], *, log: bool) -> bool:
@@ -113,14 +113,15 @@ def axes(across: Scale, up: Scale, x: str, y: str) -> str:
 
 
 def horizontal(rules: Mapping[str, float], up: Scale) -> str:
-    """Lines across, named on the right, where the names keep their distance."""
+    """Lines across, named on the right, where the names keep their distance; a thin line leads to each name."""
     known = sorted(((up.at(value), name) for name, value in rules.items() if math.isfinite(value)), reverse=True)
-    lines, free = [], math.inf
+    lines, free, end = [], math.inf, WIDTH - RIGHT
     for at, name in known:  # from below, where they are closest
-        free = min(at + 4, free - APART)
+        free = min(at, free - APART)
         lines.append(
-            f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-            f'<text x="{WIDTH - RIGHT + 6}" y="{free:.1f}">{escaped(name)}</text>'
+            f'<line class="rule" x1="{LEFT}" x2="{end}" y1="{at:.1f}" y2="{at:.1f}"/>'
+            f'<polyline class="leader" points="{end},{at:.1f} {end + 5},{at:.1f} {end + 17},{free:.1f}"/>'
+            f'<text x="{end + 20}" y="{free + 4:.1f}">{escaped(name)}</text>'
         )
     return "".join(lines)
 

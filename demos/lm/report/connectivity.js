@@ -14,9 +14,8 @@
     const row = norms.subarray((at - 1) * T, at * T);
     const most = Math.max(...row) || 1;
     cells.forEach((cell, s) => {
-      cell.className = s === at ? "picked" : "";
-      cell.style.background = s < at ? `rgb(var(--strong) / ${(0.8 * row[s] / most).toFixed(3)})` : "";
-      cell.style.opacity = s > at ? 0.45 : "";
+      cell.className = s === at ? "picked" : s > at ? "later" : "";
+      cell.style.background = s < at ? shade("strong", row[s] / most) : "";
     });
     const total = row.reduce((sum, norm) => sum + norm, 0) || 1;
     const near = row.subarray(Math.max(at - 5, 0), at).reduce((sum, norm) => sum + norm, 0);
@@ -29,9 +28,8 @@
   });
   passage.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!step || !plain(event)) return;
     event.preventDefault();
-    event.stopPropagation();
     show(at + step);
   });
   show(T);

@@ -16,7 +16,7 @@
   const spans = signs.map((sign) => `<b>${escaped(sign)}</b>`);
   const below = signs.map((sign) => `>${escaped(sign)}</b>`);
   const shades = Array.from({ length: 256 }, (_, chance) =>
-    `<b style="background:rgb(var(--strong) / ${(0.85 * chance / 255).toFixed(2)})"`);
+    `<b style="background:${shade("strong", chance / 255)}"`);
   const shown = new Map(); // the rows in the document, by number
 
   let [layer, unit] = told.first;
@@ -61,8 +61,7 @@
     draw();
   }
 
-  const colour = (level) =>
-    `rgb(var(--${level < 0 ? "negative" : "positive"}) / ${(0.75 * Math.abs(level) / LEVELS).toFixed(3)})`;
+  const colour = (level) => shade(level < 0 ? "negative" : "positive", Math.abs(level) / LEVELS);
   const colours = Array.from({ length: 256 }, (_, k) => colour(k < 128 ? k : k - 256)); // by the byte
 
   function row(r) { // its text, not yet coloured by the unit
@@ -85,8 +84,7 @@
     let k = starts[r];
     for (const cell of shown.get(r).firstChild.children) {
       cell.style.background = colours[levels[k] & 255];
-      cell.className = ids[k] === end ? "end" : "";
-      if (k === picked) cell.className += " picked";
+      cell.className = k === picked ? "picked" : "";
       k++;
     }
   }
@@ -140,6 +138,21 @@
     say();
   }
 
+  function pick(k) {
+    picked = k;
+    const r = rowOf(k);
+    rows.querySelector(".picked")?.classList.remove("picked");
+    shown.get(r)?.firstChild.children[k - starts[r]].classList.add("picked");
+    say();
+  }
+
+  function walk(step) { // to the character before or after the picked one; from nowhere to the first in sight
+    const top = Math.ceil(view.scrollTop / height());
+    pick(picked < 0 ? starts[Math.min(top, starts.length - 2)] : Math.min(Math.max(picked + step, 0), N - 1));
+    const above = rowOf(picked) * height();
+    view.scrollTop = Math.min(Math.max(view.scrollTop, above + height() + 16 - view.clientHeight), above);
+  }
+
   function toggle() {
     const top = starts[Math.floor(view.scrollTop / height())];
     open = !open;
@@ -157,18 +170,22 @@
     const cell = event.target.closest("b");
     if (!cell || cell.parentNode.className) return;
     const [r] = [...shown].find(([, made]) => made.firstChild === cell.parentNode);
-    rows.querySelector(".picked")?.classList.remove("picked");
-    cell.classList.add("picked");
-    picked = starts[r] + [...cell.parentNode.children].indexOf(cell);
-    say();
+    pick(starts[r] + [...cell.parentNode.children].indexOf(cell));
   });
+  const section = view.closest("section");
+  const keys = {
+    ArrowLeft: () => show(layer, unit - 1),
+    ArrowRight: () => show(layer, unit + 1),
+    l: () => show(layer + 1, unit),
+    g: toggle,
+  };
+  const keysOfText = { ArrowUp: () => walk(-1), ArrowDown: () => walk(1) };
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, #passage")) return;
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === "g" || event.key === "G") toggle();
-    else if (step && event.shiftKey) show(layer + step, unit);
-    else if (step) show(layer, unit + step);
-    else return;
+    const where = event.target;
+    if (!plain(event) || where.tagName === "INPUT" || !(where === document.body || section.contains(where))) return;
+    const act = keys[event.key] ?? (where === view ? keysOfText[event.key] : null);
+    if (!act) return;
+    act();
     event.preventDefault();
   });
   for (const button of document.querySelectorAll("[data-unit]")) {

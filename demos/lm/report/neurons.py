@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from demos import console
 from demos.lm.files import tensors_of
 from demos.lm.model import CharLM
 from demos.lm.report.page import Section, asset, escaped, packed
@@ -51,7 +52,7 @@ def read(model: CharLM, ids: Ids) -> Reading:
     cells, most = model.recurrent.cells, min(GUESSES, len(model.vocabulary))
     states = np.empty((len(ids), len(cells), cells[0].state_sizes[-1]), model.embedding.weight.dtype)
     guesses, chances = np.zeros((len(ids), most), np.uint16), np.zeros((len(ids), most), np.uint8)
-    for k, index in enumerate(ids):
+    for k, index in enumerate(console.progress(ids, "neurons")):
         chance = distribution(stepper(np.array([[index]]))[0, 0])
         guesses[k] = np.argsort(-chance, kind="stable")[:most]
         chances[k] = np.rint(255 * chance[guesses[k]])

@@ -14,5 +14,8 @@ element("theme").addEventListener("click", () => {
 });
 
 const unpacked = (text, Type) => new Type(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+const plain = (event) => // a key that neither the browser nor a selection has a use for
+  !(event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) && getSelection().isCollapsed;
+const shade = (name, part) => `rgb(var(--${name}) / calc(var(--most) * ${part.toFixed(3)}))`; // of a colour, 0 to 1
 const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escaped = (text) => text.replace(/[&<>"]/g, (c) => escapes[c]);

@@ -12,8 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from demos.lm.report.signs import sign
 from tinygrad_rnn import checkpoint
 from tinygrad_rnn.tensor import Array
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,13 @@ def asset(name: str) -> str:
 
 
 def escaped(words: object) -> str:
-    """``words`` as HTML."""
-    return html.escape(str(words))
+    """``words`` as HTML, which may not have control characters: a sign for each but tab and end of line."""
+    return html.escape(CONTROLS.sub(lambda found: sign(found[0]), str(words)))
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """An HTML table; the first cell of a row says what the row is."""
-    heads = "".join(f'<th scope="col">{escaped(cell)}</th>' for cell in head)
+    heads = "".join(f'<th scope="col">{escaped(cell)}</th>' if cell else "<td></td>" for cell in head)
     body = "".join(
         f'<tr><th scope="row">{escaped(row[0])}</th>' + "".join(f"<td>{escaped(c)}</td>" for c in row[1:]) + "</tr>\n"
         for row in rows

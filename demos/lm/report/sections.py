@@ -75,12 +75,12 @@ def numbers(story: Story) -> Section:
         rows.append(row(f"test, model of iteration {story.iteration:,}", score(story.model, windows).nats))
     losses = story.curve("train", "nats")
     if losses:
-        rows.append(row("training, the last 100 iterations", sum(nats for _, nats in losses[-10:]) / len(losses[-10:])))
+        last = [nats for _, nats in losses[-10:]]
+        rows.append(row(f"training, the last {log.EVERY * len(last)} iterations", sum(last) / len(last)))
     head = ["", f"nats per {story.unit}", "bits", "perplexity"]
-    seconds = next((number(r.get("seconds")) for r in reversed(story.events("train"))), math.nan)
-    iterations = story.records[-1]["iteration"] if story.records else story.iteration
+    iterations, seconds = (story.curve("train", "seconds") or [(0, math.nan)])[-1]
     pace = iterations * story.options.steps * story.options.batch_size / seconds if seconds > 0 else math.nan
-    note = f"{iterations:,} iterations in {seconds:,.0f} s of training, {pace:,.0f} {story.unit}s a second."
+    note = f"{iterations:,.0f} iterations in {seconds:,.1f} s of training, {pace:,.0f} {story.unit}s a second."
     return Section("Numbers", table(head, rows) + (f'<p class="note">{note}</p>' if math.isfinite(pace) else ""))
 
 
