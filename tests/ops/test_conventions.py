@@ -155,6 +155,23 @@ def test_expm1_and_log1p_keep_their_precision_near_0() -> None:
     assert float(tg.expm1(1e-18)) == float(tg.log1p(1e-18)) == 1e-18
 
 
+@pytest.mark.parametrize("size", [1.1, 31.3, 40.7, 1e4])
+def test_the_loss_of_a_sure_row_is_exact_whatever_the_other_rows_are(size: float) -> None:
+    x = np.array([[size, 0.3, -2.7], [12.34, 0.1, 1.7], [-3.3, 2.9, 9.1], [0.7, -size / 2, 1.1]], np.float32)
+    targets = np.array([0, 0, 2, 0])
+    exact = tg.cross_entropy(x.astype(float), targets, reduction="none")
+    found = tg.cross_entropy(x, targets, reduction="none")
+    assert found.min() >= 0
+    np.testing.assert_allclose(found, exact, rtol=1e-6, atol=2e-7)
+    np.testing.assert_allclose(-tg.log_softmax(x)[np.arange(4), targets], exact, rtol=1e-6, atol=2e-7)
+
+
+def test_half_precision_rows_without_hope_are_0() -> None:
+    x = np.array([[-np.inf, -np.inf], [6e4, -6e4]], np.float16)
+    assert tg.softmax(x).tolist() == [[0, 0], [1, 0]]
+    assert tg.log_softmax(x).tolist() == [[-np.inf, -np.inf], [0, -np.inf]]
+
+
 def test_var_and_std_divide_by_n_minus_ddof() -> None:
     x = Tensor([1.0, 2.0, 6.0])
     assert [float(tg.var(x)), float(tg.var(x, ddof=1))] == pytest.approx([14 / 3, 7], rel=1e-15)

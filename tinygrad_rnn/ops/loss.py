@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
-from tinygrad_rnn.ops.reduce import TINY, shifted, softmax, softmax_rule, total
+from tinygrad_rnn.ops.reduce import near, positive, shifted, softmax, softmax_rule, total
 from tinygrad_rnn.tensor import Array, plain
 
 IGNORE = -100  # the target of a place that is not to be scored, as in PyTorch
@@ -92,9 +92,7 @@ def cross_entropy(
     check_targets(logits, targets, weight, ignore_index)
     rows = logits.reshape(-1, logits.shape[-1])
     safe, scale = row_weights(targets, weight, ignore_index, rows.dtype)
-    low, _ = shifted(rows, -1)
-    picked = low[np.arange(len(low)), safe]
-    losses = np.log(np.maximum(total(np.exp(low, out=low), -1)[:, 0], TINY)) - picked
+    losses = surprise(rows, safe)
     if scale is not None:
         losses = np.where(scale, losses, 0) * scale  # an infinite loss that counts nothing would make NaN
     if reduction == "mean":
@@ -103,6 +101,19 @@ def cross_entropy(
             raise ValueError(f"a mean over no targets: all {losses.size} are {ignore_index} or of weight 0")
         return np.asarray(losses.sum() / weights)
     return reduced(losses, reduction).reshape(targets.shape if reduction == "none" else ())
+
+
+def surprise(rows: Array, targets: Array) -> Array:
+    """-log softmax(rows)[target] of each of ``rows`` [N, V], ``targets`` [N]: never negative, exact where it is small.
+
+    That is the logarithm of a ratio, not a difference of logarithms: it would lose the loss of a row that is sure.
+    """
+    at = np.arange(len(rows)), targets
+    if near(rows):
+        e = np.exp(rows)
+        return np.log(total(e, -1)[:, 0] / e[at])
+    low, _ = shifted(rows, -1)  # the difference is of the logarithm of at least 1 and a number that is at most 0
+    return np.log(positive(total(np.exp(low), -1)[:, 0])) - low[at]
 
 
 def row_weights(

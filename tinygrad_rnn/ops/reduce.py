@@ -137,25 +137,27 @@ def cumsum(x: Value, *, axis: int) -> Array:
     return np.cumsum(x, axis)
 
 
-def shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
-    """x less a shift that makes it safe to exponentiate, and the shift.
+NEAR = 32  # exponentials of smaller numbers, and sums of millions of them, neither overflow nor underflow in float32
 
-    The shift is the largest element over ``axis``, or the largest of all if that leaves no exponential near 0 (much
-    quicker to find). A slice that is -inf throughout stays so; one that reaches +inf becomes 0 there, -inf elsewhere.
+
+def near(x: Array) -> bool:
+    """Whether all of x is so near to 0 that it can be exponentiated as it is: exact, and quicker than with a shift."""
+    return x.dtype.kind == "f" and x.itemsize > 2 and x.size > 0 and x.min() > -NEAR and x.max() < NEAR
+
+
+def shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
+    """x less its largest element over ``axis``, which makes any x safe to exponentiate, and that element.
+
+    A slice that is -inf throughout stays so; one that reaches +inf becomes 0 there, -inf elsewhere.
     """
     if x.dtype.kind != "f":
         x = x.astype(float)
-    if x.size and x.itemsize > 2 and x.min() > (top := x.max()) - 64:  # exp(-64) is far from underflow, even in float32
-        return x - top, top
     top = np.max(x, axis, keepdims=True, initial=-np.inf)
     finite = np.isfinite(top)
-    if finite.all():
-        return x - top, top
-    x = np.where(top == np.inf, np.where(x == np.inf, 0, -np.inf).astype(x.dtype), x)
-    return x - np.where(finite, top, 0).astype(x.dtype), top
-
-
-TINY = 1e-30  # stands for the sum of a slice of nothing but exp(-inf): every other sum is larger
+    if not finite.all():
+        x = np.where(top == np.inf, np.where(x == np.inf, 0, -np.inf).astype(x.dtype), x)
+    with np.errstate(over="ignore"):  # a difference too large for the dtype may become -inf, whose exponential is 0
+        return x - np.where(finite, top, 0).astype(x.dtype), top
 
 
 def total(e: Array, axis: Axes) -> Array:
@@ -163,6 +165,11 @@ def total(e: Array, axis: Axes) -> Array:
     if isinstance(axis, int) and axis in {-1, e.ndim - 1} and e.ndim > 1:
         return np.matmul(e, np.ones((e.shape[-1], 1), e.dtype))
     return np.sum(e, axis, keepdims=True)
+
+
+def positive(sums: Array) -> Array:
+    """Sums of exponentials, with the least number above 0 for those of slices of nothing but exp(-inf)."""
+    return np.maximum(sums, np.finfo(sums.dtype).tiny)
 
 
 @op(x=lambda g, out, x, *, axis=None, keepdims=False: keep(g, x, axis) * softmax(x, axis=axis))
@@ -191,9 +198,8 @@ def softmax(x: Value, *, axis: Axes = -1) -> Array:
     >>> softmax(np.array([0.0, 1e4, -np.inf]))
     array([0., 1., 0.])
     """
-    e = np.asarray(shifted(x, axis)[0])
-    np.exp(e, out=e)
-    return np.divide(e, np.maximum(total(e, axis), TINY), out=e)
+    e = np.asarray(np.exp(x if near(x) else shifted(x, axis)[0]))
+    return np.divide(e, positive(total(e, axis)), out=e)
 
 
 @op(x=lambda g, out, x, *, axis=-1: g - exp(out) * g.sum(axis=axis, keepdims=True))
@@ -204,4 +210,4 @@ def log_softmax(x: Value, *, axis: Axes = -1) -> Array:
     array([    0., -10000.])
     """
     low, _ = shifted(x, axis)
-    return low - np.log(np.maximum(total(np.exp(low), axis), TINY))
+    return low - np.log(positive(total(np.exp(low), axis)))
