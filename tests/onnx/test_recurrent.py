@@ -160,3 +160,22 @@ def test_a_cell_that_does_not_tell_its_width() -> None:
 
     with pytest.raises(onnx.ExportError, match="has no weight_ih"):
         exported(nn.Recurrent([Nameless()]), F)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "message"),
+    [
+        (nn.LSTM, ["h"], r"LSTM starts from \[2, B, 5\] and \[2, B, 5\], so state is a list of 2, .*, not \['h'\]$"),
+        (
+            nn.GRU,
+            ["h", "c"],
+            r"GRU starts from \[2, B, 5\], so state is a list of 1, the name of each, not \['h', 'c'\]$",
+        ),
+        (nn.GRU, "h", r"GRU starts from \[2, B, 5\], so state is a list of 1, the name of each, not 'h'$"),
+    ],
+)
+def test_a_state_of_another_number_of_tensors(kind: Any, state: Any, message: str) -> None:
+    graph = onnx.Graph()
+    x = graph.input("x", np.float32, ("T", "B", F))
+    with pytest.raises(ValueError, match=rf"^onnx\.recurrent: {message}"):
+        onnx.recurrent(graph, kind(F, H, 2, rng=0), x, state)

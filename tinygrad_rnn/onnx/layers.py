@@ -35,8 +35,16 @@ def recurrent(graph: Graph, layer: nn.Recurrent, x: Name, state: Sequence[Name])
     ``x`` [T, B, F], or [B, T, F] if the layer is ``batch_first``, and outputs likewise; ``state`` names the tensors to
     start from, each [L·D, B, H]: h, or h and c.
 
-    Raises ExportError for a cell with an operation that has no counterpart.
+    Raises ExportError for a cell with an operation that has no counterpart, ValueError for a state of more or fewer
+    tensors than the layer's.
     """
+    sizes = layer.cells[0].state_sizes
+    if isinstance(state, str) or len(state) != len(sizes):
+        shapes = " and ".join(f"[{len(layer.cells)}, B, {size}]" for size in sizes)
+        raise ValueError(
+            f"onnx.recurrent: {type(layer).__name__} starts from {shapes}, so state is a list of {len(sizes)}, "
+            f"the name of each, not {state!r}"
+        )
     D, L = layer.directions, len(layer.cells) // layer.directions
     starts = [graph.split(tensor, L) for tensor in state]
     lasts = []
