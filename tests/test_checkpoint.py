@@ -128,6 +128,9 @@ def test_a_file_that_is_half_written_is_removed(path: Path) -> None:
 def test_what_can_not_be_written_is_named(tmp_path: Path, call: Any) -> None:
     with pytest.raises(CheckpointError, match=rf"^{tmp_path}: can't be written: it is a directory$"):
         call(tmp_path)
+    for path in (Path(), Path(tmp_path.anchor)):  # which have no name
+        with pytest.raises(CheckpointError, match=rf"^{path}: can't be written: it is a directory$"):
+            call(path)
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=r"file/model: can't be written: (File exists|Not a directory)$"):
         call(tmp_path / "file" / "model")
@@ -150,6 +153,15 @@ def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match=rf"^{tmp_path}: can't be read: "):
         checkpoint.load(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(
+        CheckpointError, match=r"pipe: can't be read: it is a pipe, and a checkpoint is a regular file$"
+    ):
+        checkpoint.load(tmp_path / "pipe")
 
 
 def test_every_truncation_is_found(path: Path) -> None:

@@ -80,10 +80,12 @@ def load(path: StrPath) -> tuple[dict[str, Array], dict[str, Any]]:
 def contents(path: StrPath) -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays, by name, and the metadata of any safetensors file, whoever wrote it.
 
-    Raises CheckpointError if there is no such file, or it can't be read, is not a whole safetensors file, or has a
-    dtype that NumPy hasn't.
+    Raises CheckpointError if there is no such file, or it can't be read, is a pipe, is not a whole safetensors file, or
+    has a dtype that NumPy hasn't.
     """
     safetensors = library()
+    if Path(path).is_fifo():  # which would have us wait for ever
+        raise CheckpointError(path, "can't be read: it is a pipe, and a checkpoint is a regular file")
     try:
         Path(path).open("rb").close()  # Python's errors say more than those of the library
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -109,10 +111,10 @@ def replacement(path: Path, *, keep: bool = True) -> Iterator[IO[bytes]]:
 
     It is removed instead if anything goes wrong. Raises CheckpointError for every OSError.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         if path.is_dir():
             raise IsADirectoryError(None, "it is a directory")
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
