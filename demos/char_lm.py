@@ -33,11 +33,13 @@ if __name__ in {"__main__", "__worker__"}:  # the latter in mpi4py.futures; BLAS
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--threads", nargs="?")
     early.add_argument("--config", nargs="?")
-    asked, threads = early.parse_known_args()[0], 1
-    with contextlib.suppress(OSError, ValueError):  # a file that can't be read is reported when the options are
+    asked = early.parse_known_args()[0]
+    with contextlib.suppress(
+        OSError, ValueError, RecursionError
+    ):  # what is wrong is reported when the options are read
         threads = tomllib.loads(Path(asked.config or os.devnull).read_text(encoding="utf-8")).get("threads", 1)
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-        os.environ[variable] = str(asked.threads or threads)
+        for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+            os.environ[variable] = str(asked.threads or threads)
 
 from demos.lm import commands, interchange, options, ranks, run, settings, sweep
 from demos.lm.consoles import nearest
@@ -69,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 def parse(arguments: Sequence[str] | None) -> tuple[Command, dict[str, Any]]:
     """The command, and the options that are given for it.
 
-    Raises OptionError for a file of options that is none, and for several processes with a command for one.
+    Raises OptionError for what is wrong with a file of them, and for several processes with a command for one.
     """
     parser = Parser(prog="char_lm.py", description="A language model of characters.")
     added = parser.add_subparsers(required=True, metavar=" | ".join(COMMANDS), dest="command")
@@ -83,7 +85,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, dict[str, Any]]:
             f"{name}: one process is enough, but mpiexec has started {size}; it is for `train` and, in the form "
             "mpiexec -n N python -m mpi4py.futures demos/char_lm.py sweep --mpi, for many models"
         )
-    return COMMANDS[name][1], (settings.from_toml(config) if config else {}) | given
+    kind, command = COMMANDS[name]
+    return command, (settings.checked(kind, settings.from_toml(config)) if config else {}) | given
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@
 16. ``sweep``      many models, side by side: ``sweep``
 17. ``options``   every option of every command, with default, unit and limits
 18. ``settings``  such a list of options as command line, TOML file and checked values
+19. ``paths``     names of files that the locale can't spell
 
 A new command is a class of options, a function that takes them, and a line in ``demos/char_lm.py``.
 """

@@ -5,15 +5,14 @@ is all. Characters are code points and stay as they are: there is no Unicode nor
 text that has it composed (NFC) and two in one that has it decomposed (NFD). A prompt is another matter: it is put into
 the form that the model knows, as ``prompt_for`` says.
 
-A model of bytes has the 256 bytes as its characters, the code points U+0000 to U+00FF. Nothing is dropped or replaced
-then. Prompts are encoded for it, and what it writes is decoded.
+A model of bytes has as its characters the bytes that occur in the text, as the code points U+0000 to U+00FF. Nothing is
+dropped or replaced then. Prompts are encoded for it, and what it writes is decoded.
 """
 
 from __future__ import annotations
 
 import codecs
 import hashlib
-import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 
 from demos.lm.options import Train
+from demos.lm.paths import in_locale
 from tinygrad_rnn import text
 from tinygrad_rnn.text.vocabulary import Ids
 
@@ -56,33 +56,32 @@ def read_corpus(options: Train) -> Corpus:
     """The text that ``options`` name. Raises TextError for what ``text.read_text`` refuses."""
     characters = read(options.text, options.encoding, options.bytes)
     vocabulary = text.Vocabulary.from_text(characters)
-    training, validation, test = (share / 100 for share in options.split)
+    training, validation, test = (share / sum(options.split) for share in options.split)
     parts = text.split(vocabulary.encode(characters), (training, validation, test))
     return Corpus(Path(options.text).name, characters, vocabulary, *parts)
 
 
 def read(path: str, encoding: str, as_bytes: bool) -> str:
     """The characters in a file, or its bytes as characters."""
-    return text.read_text(path, "bytes" if as_bytes else encoding)
+    return text.read_text(in_locale(path), "bytes" if as_bytes else encoding)
 
 
 def prompt_for(vocabulary: text.Vocabulary, prompt: str, options: Train) -> str:
     r"""``prompt`` in the characters of a model that was trained with ``options``.
 
-    If the model doesn't know all of its characters, but knows those of its composed form (NFC), or of its decomposed
-    one (NFD), it is put into that form. Bytes that the console passed on undecoded are read as UTF-8.
+    Of the prompt as it is, its composed form (NFC) and its decomposed one (NFD), the first that has the fewest
+    characters which the model doesn't know.
 
     >>> prompt_for(text.Vocabulary("йо"), "и\u0306о", Train())
     'йо'
     >>> prompt_for(text.Vocabulary("Ð¼Ñ"), "м", Train(bytes=True))
     'Ð¼'
     """
-    if any("\udc80" <= c <= "\udcff" for c in prompt):  # as under an ASCII locale
-        prompt = os.fsencode(prompt).decode("utf-8", "replace")
     if options.bytes:
-        return prompt.encode(plain(options.encoding), "replace").decode("latin-1")
+        data = prompt.encode(options.encoding, "replace")
+        return data.removeprefix(byte_order_mark(options.encoding)).decode("latin-1")
     forms = [prompt, unicodedata.normalize("NFC", prompt), unicodedata.normalize("NFD", prompt)]
-    return next((form for form in forms if set(form) <= set(vocabulary.characters)), prompt)
+    return min(forms, key=lambda form: sum(character not in vocabulary for character in form))
 
 
 def for_people(characters: Iterable[str], options: Train) -> Iterator[str]:
@@ -94,12 +93,13 @@ def for_people(characters: Iterable[str], options: Train) -> Iterator[str]:
     if not options.bytes:
         yield from characters
         return
-    decoder = codecs.getincrementaldecoder(plain(options.encoding))("replace")
+    decoder = codecs.getincrementaldecoder(options.encoding)("replace")
+    decoder.decode(byte_order_mark(options.encoding))
     for character in characters:
         yield decoder.decode(character.encode("latin-1"))
     yield decoder.decode(b"", final=True)
 
 
-def plain(encoding: str) -> str:
-    """The encoding without the byte order mark that "utf-8-sig" writes."""
-    return encoding.removesuffix("-sig")
+def byte_order_mark(encoding: str) -> bytes:
+    """What ``encoding`` begins every text with, however short: of most, nothing."""
+    return "".encode(encoding)

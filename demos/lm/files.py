@@ -109,10 +109,10 @@ def save(trainer: Trainer, path: Path) -> None:
     state = [ranks.gathered(tensor.data, streams) for tensor in tensors_of(trainer.state)]
     if not ranks.first:
         return
-    moments, path_of_text = trainer.optimizer.state_dict(), Path(trainer.options.text).absolute()
+    moments = trainer.optimizer.state_dict()
     header = {
         "iteration": trainer.iteration,
-        "options": recorded(trainer.options) | {"text": str(path_of_text)},
+        "options": recorded(trainer.options),
         "vocabulary": trainer.corpus.vocabulary.characters,
         "text": {"name": trainer.corpus.name, "sha256": trainer.corpus.sha256},
         "optimizer": {name: moments.pop(name) for name in ("step", "lr")},

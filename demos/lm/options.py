@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,18 @@ UNKNOWN = ("error", "skip")
 FORMATS = ("safetensors", "onnx")
 
 
+def check_encoding(name: str | None) -> None:
+    """Raise OptionError unless text can be encoded by ``name``, and decoded piece by piece; None is no matter."""
+    if name is None:
+        return
+    try:
+        codecs.getincrementaldecoder(name)("replace").decode("a".encode(name))
+    except (LookupError, ValueError) as error:
+        raise OptionError(
+            f"encoding: there is no encoding called {name!r} that a text can have; utf-8, cp1251 and latin-1 are some"
+        ) from error
+
+
 @dataclass(frozen=True)
 class Train:
     """Learn a text: print validation and samples on the way, leave checkpoints and a log."""
@@ -27,7 +40,7 @@ class Train:
     )
     threads: int = option(1, "N", "threads of BLAS", low=1, high=1024, recorded=False)
 
-    text: str = option(str(WAR_AND_PEACE), "FILE", "what to learn")
+    text: str = option(str(WAR_AND_PEACE), "FILE", "what to learn", noted=True)
     encoding: str = option("utf-8-sig", "NAME", "encoding of the text; this one is UTF-8, byte order mark or not")
     bytes: bool = option(False, "", "learn the bytes of the file instead of its characters", lasting=True)
     split: tuple[float, ...] = option(
@@ -46,13 +59,13 @@ class Train:
         50, "N", "characters in a window: as far as gradients go back", low=1, high=1_000_000, lasting=True
     )
     batch_size: int = option(50, "N", "streams of text side by side", low=1, high=1_000_000, lasting=True)
-    iterations: int = option(2000, "N", "updates of the parameters, one for each window", low=1)
+    iterations: int = option(2000, "N", "updates of the parameters, one for each window", low=1, high=10**12)
     optimizer: str = option("adam", "", "update rule", choices=OPTIMIZERS, lasting=True)
     lr: float = option(0.015, "RATE", "highest learning rate; rmsprop wants 0.002, sgd 1", low=0, high=1e9)
     weight_decay: float = option(0.0, "RATE", "weight of the penalty on the parameters' squares", low=0, high=1e9)
     schedule: str = option("cosine", "", "how the rate falls after the warm-up", choices=SCHEDULES)
     gamma: float = option(0.999, "FACTOR", "of the exponential schedule: factor an iteration", low=0, high=1)
-    warm_up: int = option(200, "N", "iterations in which the rate rises from a tenth", low=0)
+    warm_up: int = option(200, "N", "iterations in which the rate rises from a tenth", low=0, high=10**12)
     clip: float = option(1.0, "NORM", "largest norm of the gradient; 0: no limit", low=0, high=1e30)
     clip_value: float = option(0.0, "SIZE", "largest size of a number in the gradient; 0: no limit", low=0, high=1e30)
 
@@ -69,6 +82,7 @@ class Train:
             raise OptionError(f"split: three percentages that sum to 100 are needed, not {shares}")
         if self.encoding == "bytes":
             raise OptionError("encoding: a model of bytes is asked for by --bytes")
+        check_encoding(self.encoding)
 
 
 @dataclass(frozen=True)
@@ -93,10 +107,15 @@ class Evaluate:
     """Score a text: one that is named, or the three parts of the one that was learned."""
 
     checkpoint: str = option(RUN, "PATH", "a checkpoint, or the folder of a run: the best one in it")
-    text: str | None = option(None, "FILE", "what to score, all of it, instead of the text that was learned", kind=str)
+    text: str | None = option(
+        None, "FILE", "what to score, all of it, instead of the text that was learned", kind=str, noted=True
+    )
     encoding: str | None = option(None, "NAME", "encoding of that file; without one, as in training", kind=str)
     unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)
     threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)
+
+    def __post_init__(self) -> None:
+        check_encoding(self.encoding)
 
 
 @dataclass(frozen=True)
@@ -113,7 +132,7 @@ class Neurons:
     """Colour a text by what any unit does while it is read: an HTML page."""
 
     checkpoint: str = option(RUN, "PATH", "a checkpoint, or the folder of a run: the best one in it")
-    text: str | None = option(None, "FILE", "what to read; if not given, the validation part", kind=str)
+    text: str | None = option(None, "FILE", "what to read; if not given, the validation part", kind=str, noted=True)
     encoding: str | None = option(None, "NAME", "encoding of that file; without one, as in training", kind=str)
     unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)
     length: int = option(
@@ -121,6 +140,9 @@ class Neurons:
     )
     output: str | None = option(None, "FILE", "where; if not given, neurons.html beside the checkpoint", kind=str)
     threads: int = option(1, "N", "threads of BLAS", low=1, high=1024)
+
+    def __post_init__(self) -> None:
+        check_encoding(self.encoding)
 
 
 @dataclass(frozen=True)

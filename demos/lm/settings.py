@@ -30,6 +30,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from demos.lm.paths import in_locale, in_unicode
+
 Options = TypeVar("Options")
 
 
@@ -51,6 +53,7 @@ class Option:
     optional: bool  # the value may be None
     recorded: bool  # a part of what a training is: written to checkpoints
     lasting: bool  # what a resumed training has to keep
+    noted: bool  # the name of a file that is written down: absolute, and in Unicode
 
     def checked(self, value: Any) -> Any:
         """``value`` as the option has it. Raises OptionError."""
@@ -68,12 +71,25 @@ class Option:
             value = float(value)
         if type(value) is not self.kind:
             raise OptionError(f"{value!r} is not {KINDS[self.kind]}")
+        if isinstance(value, str):
+            value = self.checked_text(value)
         if self.choices and value not in self.choices:
             raise OptionError(f"{value!r} is none of {', '.join(self.choices)}")
         if isinstance(value, (int, float)) and not self.low <= value <= self.high:  # which NaN isn't
             limit = f"{self.high:g} or less" if value > self.high else f"{self.low:g} or more"
             raise OptionError(f"{shown(value)} is not {limit}")
         return value
+
+    def checked_text(self, value: str) -> str:
+        """A text. The name of a file is one that the locale can open, or is ``noted``."""
+        if "\0" in value:
+            raise OptionError(f"{value!r} has a NUL in it, the character that ends a name")
+        try:
+            if self.metavar in FILES and not self.noted:
+                return in_locale(value)
+            return in_unicode(str(Path(value).absolute()) if self.noted else value)
+        except UnicodeError as error:
+            raise OptionError(f"{value!r} is not UTF-8") from error
 
     def parsed(self, word: str) -> Any:
         """A word of the command line as a value. Raises what argparse expects."""
@@ -86,6 +102,7 @@ class Option:
 
 
 KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+FILES = ("FILE", "DIR", "PATH")  # metavars of options that name one
 
 
 def option(
@@ -99,12 +116,13 @@ def option(
     choices: Sequence[str] = (),
     recorded: bool = True,
     lasting: bool = False,
+    noted: bool = False,
 ) -> Any:
     """An option as the field of a dataclass; ``kind`` is needed where ``default`` is None, for "not given"."""
     many = isinstance(default, tuple)
     kind = kind or type(default[0] if many else default)
     metavar = "{" + ",".join(choices) + "}" if choices else metavar
-    known = Option(metavar, about, kind, low, high, choices, many, default is None, recorded, lasting)
+    known = Option(metavar, about, kind, low, high, choices, many, default is None, recorded, lasting, noted)
     return field(default=default, metadata={"option": known})
 
 
@@ -113,18 +131,30 @@ def options_of(kind: Any) -> dict[str, Option]:
     return {f.name: f.metadata["option"] for f in fields(kind)}
 
 
+def defaults_of(kind: Any) -> dict[str, Any]:
+    """Their defaults by name."""
+    return {f.name: f.default for f in fields(kind)}
+
+
 def values(kind: type[Options], given: Mapping[str, Any]) -> Options:
     """The options ``kind`` with what is ``given`` by name, and defaults for the rest. Raises OptionError."""
-    known, checked = options_of(kind), {}
+    return kind(**checked(kind, {**defaults_of(kind), **given}))
+
+
+def checked(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is ``given`` by name for some of the options ``kind``, each value as it has it. Raises OptionError."""
+    known, found = options_of(kind), {}
     for name, value in given.items():
         if name not in known:
             close = get_close_matches(name, known, 1)
-            raise OptionError(f"{name}: there is no such option" + (f"; {close[0]} is meant?" if close else ""))
+            meant = f"; {close[0]} is meant?" if close else ""
+            meant = f"; options stand at the top of the file, without [{name}]" if isinstance(value, dict) else meant
+            raise OptionError(f"{name}: there is no such option{meant}")
         try:
-            checked[name] = known[name].checked(value)
+            found[name] = known[name].checked(value)
         except OptionError as error:
             raise OptionError(f"{name}: {error}") from error
-    return kind(**checked)
+    return found
 
 
 def recorded(options: Any) -> dict[str, Any]:
@@ -142,7 +172,7 @@ def add_to(parser: argparse.ArgumentParser, kind: Any) -> None:
     parser.add_argument(
         "--config", metavar="FILE", help="TOML file of these options; the command line goes first (default: none)"
     )
-    defaults = {f.name: f.default for f in fields(kind)}
+    defaults = defaults_of(kind)
     for name, known in options_of(kind).items():
         about = f"{known.about} (default: {shown(defaults[name])})".replace("%", "%%")
         settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": about}

@@ -138,13 +138,8 @@ def trained(job: Record) -> Record:
 def is_begun(folder: Folder, job: Record) -> bool:
     """Whether there is a checkpoint of such a training."""
     with contextlib.suppress(CheckpointError):
-        return known(read_checkpoint(folder.last).options) == known(values(Train, job))
+        return recorded(read_checkpoint(folder.last).options) == recorded(values(Train, job))
     return False
-
-
-def known(options: Train) -> Record:
-    """What a checkpoint keeps of the options of a training."""
-    return recorded(options) | {"text": str(Path(options.text).absolute())}
 
 
 def outcome(folder: Folder) -> Record:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tomllib
 import unicodedata
 from pathlib import Path
 from typing import Literal
@@ -10,8 +13,10 @@ import pytest
 
 from demos import char_lm
 from demos.lm.corpus import for_people, prompt_for, read_corpus
-from demos.lm.options import Train
+from demos.lm.options import Evaluate, Sample, Train
+from demos.lm.settings import OptionError, values
 from tests.demos.char_lm_runs import TINY, program, refused, train
+from tinygrad_rnn import checkpoint
 from tinygrad_rnn.text import Vocabulary
 
 RUSSIAN = "Всё смешалось в доме. — Ей-богу, «ёлки»!\n" * 100
@@ -53,19 +58,35 @@ def test_a_text_stays_in_its_form_and_prompts_are_put_into_it(form: Literal["NFC
     for other in FORMS:
         prompt = unicodedata.normalize(other, "йё")
         assert prompt_for(vocabulary, prompt, Train()) == unicodedata.normalize(form, "йё")
-    assert prompt_for(vocabulary, "йЁ", Train()) == "йЁ"  # known in no form: as it is, so that positions are right
+        assert prompt_for(vocabulary, prompt + "☃", Train()) == unicodedata.normalize(form, "йё☃")  # that has no form
+    assert prompt_for(vocabulary, "ЁЖ", Train()) == "ЁЖ"  # as little known in any form: as it is
 
 
-def test_bytes_that_the_console_passed_on_undecoded() -> None:
-    given = "чай".encode().decode("ascii", "surrogateescape")
-    assert prompt_for(Vocabulary.from_text("чай"), given, Train()) == "чай"
+def test_bytes_that_the_locale_left_undecoded() -> None:
+    given = {name: "чай".encode().decode("ascii", "surrogateescape") for name in ("prompt", "checkpoint")}
+    assert values(Sample, given).prompt == "чай"
+    assert values(Sample, given).checkpoint == given["checkpoint"]  # by which the file is opened
+    given = {"text": str(Path("/", given["prompt"]))}
+    assert values(Evaluate, given).text == str(Path("/", "чай").absolute())
+    with pytest.raises(OptionError, match=r"^prompt: 'caf\\udce9' is not UTF-8$"):
+        values(Sample, {"prompt": "caf\udce9"})
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "cp1251", "utf-16-le"])
-def test_bytes_there_and_back(encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "plain"),
+    [
+        ("utf-8-sig", "utf-8"),
+        ("UTF_8_SIG", "utf-8"),
+        ("utf-8", "utf-8"),
+        ("cp1251", "cp1251"),
+        ("utf-16-le", "utf-16-le"),
+        ("utf-16", "utf-16-" + sys.byteorder[0] + "e"),
+    ],
+)
+def test_bytes_there_and_back(encoding: str, plain: str) -> None:
     options, content = Train(bytes=True, encoding=encoding), "Чай — «ёж» \n"
     as_bytes = prompt_for(Vocabulary("a"), content, options)
-    assert as_bytes.encode("latin-1") == content.encode(encoding.removesuffix("-sig"))
+    assert as_bytes.encode("latin-1") == content.encode(plain)
     assert "".join(for_people(as_bytes, options)) == content
 
 
@@ -101,11 +122,12 @@ def test_unknown_characters_are_named_or_left_out(
     assert ", 10 characters\n" in capsys.readouterr().out
 
 
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 CONSOLES = [
     ({"PYTHONIOENCODING": "cp866"}, "cp866", 'Ей-богу, "ёлки"'),
     ({"PYTHONIOENCODING": "cp1251"}, "cp1251", "Ей-богу, «ёлки»"),
     ({"LC_ALL": "C"}, "utf-8", "Ей-богу, «ёлки»"),
-    ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "ascii", '??-????, "????"'),
+    (ASCII, "ascii", '??-????, "????"'),
 ]
 
 
@@ -120,13 +142,30 @@ def test_consoles(russian: Path, environment: dict[str, str], encoding: str, sho
 
 
 def test_training_and_errors_at_a_console_of_ascii(russian: Path, tmp_path: Path) -> None:
-    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    text = russian.parent / "text.txt"
-    code, out, err = program(
-        "train", "--text", text, "--run", tmp_path / "run", *TINY, "--iterations", 3, "--report", **ascii_only
-    )
+    text, run = tmp_path / "Война.txt", tmp_path / "прогон"
+    text.write_text(RUSSIAN, encoding="utf-8")
+    code, out, err = program("train", "--text", text, "--run", run, *TINY, "--iterations", 3, "--report", **ASCII)
     assert (code, err) == (0, b"")
     assert b"?" in out
-    code, _, err = program("sample", "--checkpoint", russian, "--prompt", "Всё щ", **ascii_only)
+    noted = tomllib.loads((run / "options.toml").read_text(encoding="utf-8"))["text"]
+    assert noted == checkpoint.load(run / "last.safetensors")[1]["options"]["text"] == str(text)
+    assert program("evaluate", "--checkpoint", run, **ASCII)[::2] == (0, b"")
+    assert char_lm.main(["evaluate", "--checkpoint", str(run)]) == 0  # and so in another locale
+    code, _, err = program("sample", "--checkpoint", russian, "--prompt", "Всё щ", **ASCII)
     assert code == 2
     assert rb"without '\u0449' (position 4), so" in err
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="names of files are Unicode there")
+@pytest.mark.parametrize("environment", [{}, ASCII])
+def test_a_text_whose_name_is_not_utf_8(tmp_path: Path, environment: dict[str, str]) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    with open(name, "wb") as file:  # noqa: PTH123  a path of bytes
+        file.write(RUSSIAN.encode())
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.safetensors").write_bytes(b"precious")
+    code, out, err = program("train", "--text", os.fsdecode(name), "--run", tmp_path / "run", *TINY, **environment)
+    assert (code, out) == (2, b"")
+    assert err.startswith(b"char_lm.py train: argument --text: ")
+    assert err.endswith(b"caf\\udce9.txt' is not UTF-8\n")
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["last.safetensors"]

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demos import char_lm, lm
+from demos.lm.corpus import read_corpus
 from demos.lm.options import Evaluate, Sample, Train
 from demos.lm.settings import OptionError, add_to, from_toml, options_of, recorded, to_toml, values
-from tests.demos.char_lm_runs import refused, train
+from tests.demos.char_lm_runs import program, refused, train
 from tinygrad_rnn import checkpoint
 
 
@@ -40,7 +41,8 @@ def test_defaults_obey_their_own_limits_and_metavars_and_meanings_are_there(kind
     st.fixed_dictionaries(
         {},
         optional={
-            "text": st.text(st.characters(exclude_categories=["Cs"])),
+            "encoding": st.sampled_from(["utf-8", "UTF-16", "cp1251"]),
+            "text": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
             "split": st.floats(0, 100).map(lambda share: [share, 100 - share, 0.0]),
             "units": st.integers(1, 100_000),
             "lr": st.floats(0, 1e9) | st.integers(0, 10),
@@ -85,7 +87,19 @@ def test_the_command_line_says_the_same_as_a_file(tmp_path: Path) -> None:
         ("split = [90, 10]", "split: three percentages that sum to 100 are needed, not 90 10"),
         ("split = [90, 10, 10]", "split: three percentages that sum to 100 are needed, not 90 10 10"),
         ("batchsize = 3", "batchsize: there is no such option; batch_size is meant?"),
-        ("[train]\nunits = 3", "train: there is no such option"),
+        ("[train]\nunits = 3", "train: there is no such option; options stand at the top of the file, without [train]"),
+        ("resume = 5", "resume: 5 is not a text"),
+        ("resume = true", "resume: True is not a text"),
+        ('resume = "run"\nthreads = "x"', "threads: 'x' is not a whole number"),
+        ('run = "a\\u0000"', "run: 'a\\x00' has a NUL in it, the character that ends a name"),
+        ('text = "a\\u0000"', "text: 'a\\x00' has a NUL in it"),
+        ('encoding = "a\\u0000"', "encoding: 'a\\x00' has a NUL in it"),
+        ('encoding = "undefined"', "encoding: there is no encoding called 'undefined' that a text can have; utf-8, c"),
+        ('bytes = true\nencoding = "foo"', "encoding: there is no encoding called 'foo'"),
+        ('bytes = true\nencoding = "idna"', "encoding: there is no encoding called 'idna'"),
+        ('encoding = "hex"', "encoding: there is no encoding called 'hex'"),
+        ("iterations = 1" + "0" * 400, "0 is not 1e+12 or less"),
+        ("warm_up = 1" + "0" * 400, "0 is not 1e+12 or less"),
         ('encoding = "bytes"', "encoding: a model of bytes is asked for by --bytes"),
         ("units = ", "options.toml: not a TOML file: Invalid value"),
         (b"units = '\xff'", "options.toml: not a TOML file: 'utf-8' codec"),
@@ -101,6 +115,26 @@ def test_files_of_options_that_are_wrong(
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert message in refused(capsys, "train", "--text", text, "--run", tmp_path / "run", "--config", file)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("content", ["a = " + "[" * 5000 + "]" * 5000, 'threads = "\\u0000"'])
+def test_files_of_options_that_already_the_number_of_threads_is_read_from(tmp_path: Path, content: str) -> None:
+    (tmp_path / "options.toml").write_text(content)
+    code, out, err = program("sample", "--config", tmp_path / "options.toml")
+    assert (code, out, err.count(b"\n")) == (2, b"", 1)
+    assert err.startswith(b"char_lm.py: ")
+
+
+def test_shares_that_are_rounded(text: Path) -> None:
+    corpus = read_corpus(values(Train, {"text": str(text), "split": [66.6666666, 16.6666666, 16.6666666]}))
+    assert list(corpus.sizes.values()) == [3033, 758, 759]
+
+
+def test_the_text_is_noted_with_its_whole_path(text: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(text.parent)
+    assert train(Path(text.name), model, "--report", iterations=1) == 0
+    assert from_toml(str(model / "options.toml"))["text"] == str(text)
+    assert checkpoint.load(model / "last.safetensors")[1]["options"]["text"] == str(text)
 
 
 def test_a_run_leaves_the_file_that_repeats_it(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
