@@ -120,6 +120,11 @@ def test_a_guard_by_where_needs_a_safe_argument_inside() -> None:
     assert slope(lambda x: tg.where(x > 0, tg.sqrt(tg.where(x > 0, x, 1.0)), 0.0), [0, 4]) == [[0, 0.25]]
 
 
+def test_logsumexp_of_what_is_no_number_is_none() -> None:
+    assert np.isnan(tg.logsumexp(np.array([[np.nan, 1.0], [0.0, np.nan]]), axis=1)).all()
+    assert np.isnan(tg.logsumexp(np.array([np.nan, np.inf])))
+
+
 def test_logsumexp_of_nothing_is_minus_infinity() -> None:
     assert tg.logsumexp(np.zeros((2, 0)), axis=1).tolist() == [-np.inf, -np.inf]
     assert slope(lambda x: tg.logsumexp(x, axis=1), np.zeros((2, 0))) == [[[], []]]

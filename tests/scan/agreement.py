@@ -67,6 +67,7 @@ def assert_agree(found: Sequence[Sequence[Array]], tolerance: float) -> None:
 UNARY: list[Callable[[Tensor], Tensor]] = [
     tg.tanh, tg.sigmoid, tg.relu, tg.neg, tg.sign, tg.softplus, lambda x: tg.exp(tg.clip(x, min=-2.0, max=1.0)),
     tg.softmax, tg.log_softmax, lambda x: x - x.mean(axis=-1, keepdims=True),
+    lambda x: tg.logsumexp(x, axis=-1, keepdims=True) + x,
     lambda x: x / tg.sqrt(tg.var(x, axis=-1, keepdims=True) + 1), lambda x: tg.flip(x, axis=-1),
     lambda x: tg.roll(x, shift=1, axis=-1), lambda x: tg.concatenate(x[:, 2:], x[:, :2], axis=-1),
     lambda x: tg.concatenate(*tg.split(x, 2, axis=-1)[::-1], axis=-1) * x, lambda x: x.max(axis=-1, keepdims=True) + x,

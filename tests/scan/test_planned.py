@@ -15,6 +15,7 @@ import tinygrad_rnn as tg
 from tests.scan.agreement import assert_agree, both_ways, cells, weighted
 from tinygrad_rnn import Tensor, gradients, nn
 from tinygrad_rnn.scan import passes, plan, planned, scan
+from tinygrad_rnn.tensor import registry
 from tinygrad_rnn.tree import flat
 
 T, B, F, H = 5, 3, 4, 6
@@ -241,3 +242,42 @@ def test_replaced_parameters_and_frozen_ones() -> None:
     twin = copy.deepcopy(layer)
     twin.unroll = False
     np.testing.assert_allclose(twin(x)[0].data, planned, atol=1e-12)
+
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "broadcast_to": {"shape": (5, 2, 3)},
+    "clip": {"min": 0.3},
+    "concatenate": {"axis": 0},
+    "cumsum": {"axis": 0},
+    "expand_dims": {"axis": 0},
+    "flip": {"axis": 0},
+    "getitem": {"key": (0,)},
+    "pad": {"widths": ((1, 0), (0, 1))},
+    "reshape": {"shape": (6,)},
+    "roll": {"shift": 1, "axis": 0},
+    "swapaxes": {"axis1": 0, "axis2": 1},
+}
+
+
+OPS = [name for name, op in registry.items() if op.forward.__module__.startswith("tinygrad_rnn.ops")]
+
+
+def step_with(name: str, arity: int) -> Any:
+    def step(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = registry[name](*[h + x, x * 0.5 + h * 0.3 + 0.1, h - x][:arity], **PARAMETERS.get(name, {}))
+        h = tg.tanh(h * 0.5 + x + y.astype(float).sum() * 0.05)
+        return h, h
+
+    return step
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_every_operation_on_matrices_has_a_plan(name: str) -> None:
+    r = np.random.default_rng(0)
+    start, x = Tensor(r.uniform(0.1, 0.9, (2, 3)), True), Tensor(r.uniform(0.1, 0.9, (2, 2, 3)), True)
+    for step in (step_with(name, arity) for arity in (1, 2, 3)):
+        try:
+            gradients(step(start, x[0])[1].sum(), [start])
+        except (TypeError, ValueError, IndexError, AttributeError):
+            continue  # it takes something else
+        assert_agree(both_ways(step, start, (x,), [start, x]), 1e-12)

@@ -181,7 +181,7 @@ def logsumexp(x: Value, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """
     low, top = shifted(x, axis)
     e = total(np.exp(low), axis)
-    out = np.where(e > 0, np.log(nonzero(e)) + top, -np.inf)
+    out = np.where(e == 0, -np.inf, np.log(np.where(e == 0, 1, e)) + top)
     return out if keepdims else np.squeeze(out, tuple(range(x.ndim)) if axis is None else axis)
 
 
