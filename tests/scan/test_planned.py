@@ -203,6 +203,15 @@ def test_results_that_are_inputs() -> None:
         assert_agree(both_ways(out, start, (x,), [x, *start, W]), 1e-12)
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_batch_of_nothing_gives_every_parameter_a_gradient_of_zeros(kind: Any) -> None:
+    for unroll in (True, False):
+        layer = kind(F, H, 2, unroll=unroll, rng=0)
+        layer(np.zeros((T, 0, F), np.float32))[0].sum().backward()
+        for p in layer.parameters():
+            np.testing.assert_array_equal(p.grad, np.zeros(p.shape))
+
+
 def test_no_gradient_wanted() -> None:
     layer = nn.LSTM(F, H, unroll=False, rng=0)
     x = np.random.default_rng(0).normal(size=(T, B, F)).astype(np.float32)

@@ -99,12 +99,11 @@ def lowered(tape: Tape, trace: Trace) -> Draft:
     book.operations(trace.outputs, known)
     *draft.after, draft.y = [as_value(known[id(o)], book) for o in trace.outputs]
     ends = [c for c in trace.cotangents if c is not None]
-    kept = [[part for part in parts if type(part) is not Rows or part.a.size] for parts in trace.contributions]
-    ends += [t for parts in kept for part in parts for t in tensors_of(part)]
+    ends += [t for parts in trace.contributions for part in parts for t in tensors_of(part)]
     book.operations(ends, known)
     found = [None if c is None else as_value(known[id(c)], book) for c in trace.cotangents]
     draft.d_state, draft.d_x = found[:states], found[states:]
-    for k, parts in enumerate(kept):
+    for k, parts in enumerate(trace.contributions):
         for part in parts:
             values = tuple(as_value(known[id(t)], book) for t in tensors_of(part))
             draft.totals.append(total_of(k, part, values, tape.inputs[n + k].shape))
