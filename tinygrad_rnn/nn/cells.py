@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -146,7 +146,11 @@ class RNNCell(Cell):
 
     >>> RNNCell(3, 5, nonlinearity="relu", identity_init=1.0)(np.zeros((2, 3), np.float32)).shape
     (2, 5)
+    >>> RNNCell(3, 5, nonlinearity="relu")
+    RNNCell(weight_ih[5, 3], weight_hh[5, 5], bias_ih[5], bias_hh[5], nonlinearity='relu')
     """
+
+    shown: ClassVar = {"nonlinearity": "tanh"}
 
     def __init__(
         self,
@@ -199,6 +203,7 @@ class Zoneout(Cell):
     """
 
     row_by_row = False
+    shown: ClassVar = {"p": None}
 
     def __init__(self, cell: Cell, p: float | Sequence[float], *, rng: Seed = None) -> None:
         sizes = cell.state_sizes

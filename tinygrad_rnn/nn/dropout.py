@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,8 +24,13 @@ class Dropout(Module):
     >>> dropout.eval()(Tensor(np.ones(8))).data
     array([1., 1., 1., 1., 1., 1., 1., 1.])
 
+    >>> dropout
+    Dropout(p=0.5)
+
     Raises ValueError if p is not in [0, 1].
     """
+
+    shown: ClassVar = {"p": None}
 
     def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
         self.p = probability("Dropout: p", p)

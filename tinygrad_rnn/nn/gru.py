@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +35,12 @@ class GRUCell(Cell):
 
     >>> GRUCell(3, 5, reset="before", update="replace")(np.zeros((7, 3), np.float32)).shape
     (7, 5)
+    >>> GRUCell(3, 5, reset="before")
+    GRUCell(weight_ih[15, 3], weight_hh[15, 5], bias_ih[15], bias_hh[15], reset='before')
     """
 
     gates = 3
+    shown: ClassVar = {"reset": "after", "update": "keep"}
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +39,13 @@ class LSTMCell(Cell):
     >>> h, c = LSTMCell(3, 5, proj_size=2)(np.zeros((7, 3), np.float32))
     >>> h.shape, c.shape
     ((7, 2), (7, 5))
+    >>> LSTMCell(3, 5, coupled=True)
+    LSTMCell(weight_ih[15, 3], weight_hh[15, 5], bias_ih[15], bias_hh[15], coupled=True)
 
     Raises ValueError for a proj_size that is not below hidden_size, and for a forget_bias without biases.
     """
+
+    shown: ClassVar = {"coupled": False, "proj_size": 0}
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Module:
     training = True
     scope_name: str | None = None  # the attribute that holds this module
     declared: frozenset[str] = frozenset()  # the names of its own parameters, frozen or not
+    shown: ClassVar[Mapping[str, Any]] = {}  # options that the repr shows, each unless it has this value
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002  a subclass takes what it likes
         """What the module computes: to be written by each subclass."""
@@ -136,9 +137,14 @@ class Module:
         for name, value in own.items():
             value.data = new[name]
 
+    def told(self) -> list[str]:
+        """The options that the repr shows, as ``name=value``."""
+        values = {name: getattr(self, name) for name in self.shown}
+        return [f"{name}={value!r}" for name, value in values.items() if value != self.shown[name]]
+
     def __repr__(self) -> str:
         lines = [f"  {name}: {child!r}".replace("\n", "\n  ") for name, child in self.children()]
-        own = ", ".join(f"{name}{list(value.shape)}" for name, value in self.own_parameters())
+        own = ", ".join([*(f"{name}{list(value.shape)}" for name, value in self.own_parameters()), *self.told()])
         return f"{type(self).__name__}({own}" + ("\n" + "\n".join(lines) + "\n)" if lines else ")")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +20,11 @@ class LayerNorm(Module):
 
     >>> LayerNorm(3)(np.array([[1.0, 2.0, 3.0]], np.float32)).data.round(4)
     array([[-1.2247,  0.    ,  1.2247]], dtype=float32)
+    >>> LayerNorm(3, eps=1e-3)
+    LayerNorm(weight[3], bias[3], eps=0.001)
     """
+
+    shown: ClassVar = {"eps": 1e-5}
 
     def __init__(
         self, features: int, *, eps: float = 1e-5, bias: bool = True, dtype: npt.DTypeLike = np.float32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, repeat
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,8 +50,17 @@ class Recurrent(Module):
     dictionary of it or of what it holds, other numbers in an array. A change in what a function remembers, or in a
     variable outside of the cell, is not noticed.
 
+    >>> from tinygrad_rnn import nn
+    >>> Recurrent([nn.LSTM1997Cell(3, 5)], batch_first=True, unroll=False)
+    Recurrent(batch_first=True, unroll=False
+      cells.0: LSTM1997Cell(weight_ih[15, 3], weight_hh[15, 5], bias_ih[15], bias_hh[15])
+      dropout: Dropout(p=0.0)
+    )
+
     Raises ValueError for other shapes, and for input without a time step; TypeError for another dtype.
     """
+
+    shown: ClassVar = {"bidirectional": False, "batch_first": False, "unroll": True}
 
     def __init__(
         self,
@@ -79,6 +88,11 @@ class Recurrent(Module):
         self.dropout = Dropout(dropout, rng=rng)
         for name, value in self.named_parameters():
             value.name = name
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether there are cells that read from the end."""
+        return self.directions == 2
 
     def all_names(self) -> Iterator[tuple[str, Tensor]]:
         """PyTorch's names: ``weight_ih_l0``, and ``weight_ih_l0_reverse`` for the second direction."""
@@ -254,9 +268,17 @@ class Stacked(Recurrent):
             cells += [self.cell(size, hidden_size, rng=rng, **options) for _ in range(directions)]
         if np.any(zoneout):
             cells = [Zoneout(cell, zoneout, rng=rng) for cell in cells]
+        extra = {"dropout": dropout, "zoneout": zoneout}
+        told = {"num_layers": num_layers} if num_layers > 1 else {}
+        told |= {name: value for name, value in extra.items() if np.any(value)} | options
+        self.sizes = f"{input_size}, {hidden_size}"
+        self.extra = [f"{name}={value!r}" for name, value in told.items() if name != "dtype"]
         super().__init__(
             cells, bidirectional=bidirectional, batch_first=batch_first, dropout=dropout, unroll=unroll, rng=rng
         )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join([self.sizes, *self.extra, *self.told()])})"
 
 
 class RNN(Stacked):
@@ -289,6 +311,8 @@ class LSTM(Stacked):
     ((7, 2, 10), (2, 2, 5), (2, 2, 5))
     >>> lstm.weight_hh_l0_reverse.shape
     (20, 5)
+    >>> lstm
+    LSTM(3, 5, forget_bias=1.0, bidirectional=True)
     """
 
     cell = LSTMCell

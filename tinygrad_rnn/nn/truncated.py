@@ -84,7 +84,7 @@ def truncated_bptt(
             "truncated_bptt: windows are cut along the first axis of x, which must be time, but the layer has "
             "batch_first=True; make it with batch_first=False and give x.swapaxes(0, 1)"
         )
-    if isinstance(layer, Recurrent) and layer.directions > 1:
+    if isinstance(layer, Recurrent) and layer.bidirectional:
         raise ValueError(
             "truncated_bptt: a state is carried from each window to the next, but the reverse direction of a "
             "bidirectional layer begins at the end of the sequence; use one direction, or whole sequences"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,12 @@ class Optimizer(ABC):
         self.steps = 0
         self.state: dict[str, Array] = {name: np.zeros_like(self.parameters.value) for name in state}
         self._scratch = np.empty_like(self.parameters.value)
+
+    def __repr__(self) -> str:
+        usual = {p.name: p.default for p in inspect.signature(type(self)).parameters.values()}
+        own = {name: value for name, value in vars(self).items() if name in usual and name != "parameters"}
+        told = [f", {name}={value!r}" for name, value in own.items() if value != usual[name]]
+        return f"{type(self).__name__}(lr={self.lr!r}{''.join(told)})"
 
     @classmethod
     def _number(cls, name: str, value: float, below: float = math.inf) -> float:

@@ -30,6 +30,8 @@ class SGD(Optimizer):
     >>> optimizer.step()
     >>> w.data
     array([ 0.8, -1.6])
+    >>> SGD([w], lr=0.1, momentum=0.9)
+    SGD(lr=0.1, momentum=0.9)
 
     Raises ValueError for ``nesterov`` without momentum or with dampening, which it is not defined for.
     """
