@@ -12,7 +12,7 @@ there will be. As many steps for each, whatever time they take: ``char_lm.py swe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,23 +47,15 @@ class Trained(NamedTuple):
     nats: float
 
 
-def windows_of(training: Ids) -> Iterator[tuple[Ids, Ids, bool]]:
-    """Inputs and targets [T, B] without end, and whether they begin a new round of the text."""
-    while True:
-        for k, (inputs, targets) in enumerate(text.Batches(training, steps=T, batch_size=B)):
-            yield inputs, targets, k == 0
-
-
 def train(model: CharLM, training: Ids, spent: Callable[[int], float]) -> int:
     """Train until ``spent(iterations)``, the part of the budget that is used up, reaches 1; the iterations."""
     optimizer, state = optim.Adam(model.parameters(), lr=RATE), None
-    for iteration, (inputs, targets, new) in enumerate(windows_of(training)):
-        part = spent(iteration)
-        if part >= 1:
-            return iteration
-        optimizer.lr = RATE * min(1.0, (iteration + 1) / 50) * (1 - part)
-        state = update(model, optimizer, (inputs, targets), None if new else state, clip=CLIP).state
-    raise AssertionError("a text without end has ended")
+    batches = text.Batches(training, steps=T, batch_size=B)
+    while (part := spent(optimizer.steps)) < 1:
+        optimizer.lr = RATE * min(1.0, (optimizer.steps + 1) / 50) * (1 - part)
+        state = None if batches.at_epoch_start else state
+        state = update(model, optimizer, next(batches), state, clip=CLIP).state
+    return optimizer.steps
 
 
 def trained(
@@ -79,11 +71,11 @@ def trained(
     def spent(iteration: int) -> float:
         return iteration / iterations if iterations is not None else (time.process_time() - start) / seconds
 
-    count = train(model, parts[0], spent)
+    steps = train(model, parts[0], spent)
     took = time.process_time() - start
     found = score(model, list(text.evaluation_batches(parts[1], steps=T, batch_size=B)))
     parameters = sum(p.size for p in model.parameters())
-    return Trained(cell, layers, units, parameters, count, took, found.nats)
+    return Trained(cell, layers, units, parameters, steps, took, found.nats)
 
 
 def row(t: Trained) -> list[str]:
@@ -94,22 +86,21 @@ def row(t: Trained) -> list[str]:
 
 
 def picture(found: list[Trained], counted: float, seconds: float) -> Figure:
-    """Nats by parameters, for each kind of cell."""
+    """Nats by layers and units, for each kind of cell."""
     figure, axes = console.figure(
-        f"War and Peace, {seconds:g} seconds for each", "parameters", "nats per character (test)"
+        f"War and Peace, {seconds:g} seconds for each", "layers x units", "nats per character (test)"
     )
     for cell in CELLS:
-        own = sorted((t.parameters, t.nats) for t in found if t.cell == cell)
+        own = [(f"{t.layers} x {t.units}", t.nats) for t in found if t.cell == cell]
         axes.plot(*zip(*own, strict=True), "o-", label=cell.upper(), color=console.COLOURS[cell.upper()])
     axes.axhline(counted, ls="--", lw=1, label=f"n-gram, order {ORDER}", color=console.COLOURS["other"])
-    axes.set_xscale("log")
     axes.legend(frameon=False)
     return figure
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train them one after the other, and compare."""
-    parser = console.parser(__doc__, plot="nats by parameters", full="all twelve, on all of the test text")
+    parser = console.parser(__doc__, plot="nats by layers and units", full="all twelve, on all of the test text")
     parser.add_argument(
         "--seconds", metavar="S", type=console.positive, default=5.0, help="processor time of each (default: 5)"
     )
