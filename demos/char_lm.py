@@ -97,9 +97,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command, given = parse(arguments)
         return command(given)
-    except text.UnknownCharacterError as error:
-        without = f"the model has learned from a text without {commands.places(error)}, so it can't read that"
-        code, message = 2, f"{without}; --unknown skip leaves it out"
     except (settings.OptionError, text.TextError, checkpoint.CheckpointError, ImportError) as error:
         code, message = 2, str(error)
     except DivergedError as error:

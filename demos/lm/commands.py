@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from demos import console
+from demos.lm.consoles import harmless
 from demos.lm.corpus import for_people, prompt_for, read
-from demos.lm.files import find, learned, model_in, read_checkpoint, restore
-from demos.lm.options import Evaluate, Sample
+from demos.lm.files import find, is_learned, learned, model_in, read_checkpoint, restore
+from demos.lm.options import Evaluate, Sample, Train
 from demos.lm.progress import say
 from demos.lm.sampling import continuation
 from demos.lm.scoring import in_words, score
-from demos.lm.settings import values
+from demos.lm.settings import OptionError, values
 from tinygrad_rnn import text
 
 
@@ -26,12 +28,11 @@ def sample(given: Mapping[str, Any]) -> int:
     options = values(Sample, given)
     model, trained = restore(options.checkpoint)
     prompt = prompt_for(model.vocabulary, options.prompt, trained)
-    if options.unknown == "skip":
-        prompt = known_part(model.vocabulary, prompt)
+    prompt = readable(model.vocabulary, prompt, trained, options.unknown)
     how = {name: getattr(options, name) for name in ("length", "temperature", "top_k", "top_p")}
     new = continuation(model, prompt=prompt, rng=np.random.default_rng(options.seed), **how)
     for piece in for_people(itertools.chain(prompt, new), trained):
-        print(piece, end="", flush=True)
+        print(harmless(piece), end="", flush=True)
     print()
     return 0
 
@@ -41,33 +42,48 @@ def evaluate(given: Mapping[str, Any]) -> int:
     options = values(Evaluate, given)
     file = read_checkpoint(find(options.checkpoint, best=True))
     model, trained = model_in(file), file.options
-    if options.text:
-        content = read(options.text, options.encoding or trained.encoding, trained.bytes)
-        if options.unknown == "skip":
-            content = known_part(model.vocabulary, content)
+    named = replace(trained, text=options.text or trained.text, encoding=options.encoding or trained.encoding)
+    content = read(named.text, named.encoding, named.bytes) if options.text else ""
+    if options.text and not is_learned(file, content):
+        content = readable(model.vocabulary, content, trained, options.unknown)
         parts = {"all": model.vocabulary.encode(content)}
     else:
-        parts = learned(file, trained).parts
+        parts = learned(file, named).parts
         parts["training"] = parts.pop("training")  # the long one comes last
     unit = "byte" if trained.bytes else "character"
-    say("text", f"{Path(options.text or trained.text).name}, scored per {unit}")
+    say("text", f"{Path(named.text).name}, scored per {unit}")
     for name, ids in parts.items():
+        if len(ids) < 2 and len(parts) > 1:
+            say(name, f"left out: it has {len(ids)} {unit}s, and scoring needs 2")
+            continue
         windows = text.evaluation_batches(ids, steps=trained.steps, batch_size=trained.batch_size)
         total = score(model, console.progress(list(windows), name))
         say(name, f"{in_words(total.nats)}, {total.characters:,} {unit}s")
     return 0
 
 
-def known_part(vocabulary: text.Vocabulary, content: str) -> str:
-    """The characters of ``content`` that ``vocabulary`` has; on stderr, which of the others were met first where."""
+def readable(vocabulary: text.Vocabulary, content: str, trained: Train, unknown: str) -> str:
+    """``content`` as a model with ``vocabulary`` can read it, which was ``trained`` so.
+
+    What the model doesn't know is left out if ``unknown`` is "skip", and told on stderr; else OptionError names it.
+    """
     try:
         vocabulary.encode(content)
     except text.UnknownCharacterError as error:
-        print(f"left out: {places(error)}", file=sys.stderr)
-        return vocabulary.decode(vocabulary.encode(content, unknown="skip"))
+        places = error.listed(place_of_byte if trained.bytes else place) + ", counted from 0"
+        if unknown == "skip":
+            print(f"left out: {places}", file=sys.stderr)
+            return vocabulary.decode(vocabulary.encode(content, unknown="skip"))
+        without = f"the model has learned from a text without {places}, so it can't read that"
+        raise OptionError(f"{without}; --unknown skip leaves it out") from error
     return content
 
 
-def places(error: text.UnknownCharacterError) -> str:
-    """The unknown characters, each with the position where it first stands."""
-    return ", ".join(f"{character!r} (position {at})" for character, at in error.unknown.items())
+def place(character: str, at: int) -> str:
+    """A character and where it first stands."""
+    return f"{character!r} (position {at})"
+
+
+def place_of_byte(character: str, at: int) -> str:
+    """A byte and where it first stands."""
+    return f"0x{ord(character):02x} (byte {at})"

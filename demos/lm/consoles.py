@@ -1,4 +1,4 @@
-"""Characters that a console lacks, as the nearest that every console has.
+"""Characters that a console lacks, as the nearest that every console has; and those that it had better not get.
 
 A Russian text has dashes, quotation marks and, in War and Peace, French accents. The console of a Russian Windows
 (cp866) has none of them; one of ASCII doesn't even have the letters.
@@ -6,6 +6,7 @@ A Russian text has dashes, quotation marks and, in War and Peace, French accents
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 MARKS = (
@@ -26,6 +27,13 @@ def nearest(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(ascii_for, error.object[error.start : error.end])), error.end
+
+
+def harmless(characters: str) -> str:
+    """``characters`` as stdout can take them: on a terminal a � stands for those that would steer it."""
+    if not sys.stdout.isatty():
+        return characters
+    return "".join("�" if unicodedata.category(c) == "Cc" and c not in "\n\r\t" else c for c in characters)
 
 
 def ascii_for(character: str) -> str:

@@ -48,8 +48,13 @@ class Corpus:
 
     @cached_property
     def sha256(self) -> str:
-        """By which a text is known again: that of its characters in UTF-8."""
-        return hashlib.sha256(self.characters.encode("utf-8", "surrogatepass")).hexdigest()
+        """By which a text is known again."""
+        return digest(self.characters)
+
+
+def digest(characters: str) -> str:
+    """The SHA-256, in hexadecimal, of ``characters`` in UTF-8."""
+    return hashlib.sha256(characters.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_corpus(options: Train) -> Corpus:
@@ -64,6 +69,27 @@ def read_corpus(options: Train) -> Corpus:
 def read(path: str, encoding: str, as_bytes: bool) -> str:
     """The characters in a file, or its bytes as characters."""
     return text.read_text(in_locale(path), "bytes" if as_bytes else encoding)
+
+
+def windows_of(corpus: Corpus, options: Train) -> tuple[text.Batches, list[tuple[Ids, Ids]]]:
+    """The windows [T, B] of the training part, without end, and those of one pass through the validation part.
+
+    Raises TextError, which names the part, for one that is too short.
+    """
+    steps, streams = options.steps, options.batch_size
+    window = f"a window of {steps} steps and {streams} streams"
+    needs = {"training": (steps * streams + 1, window), "validation": (2, "scoring"), "test": (0, "")}
+    for (name, size), share in zip(corpus.sizes.items(), options.split, strict=True):
+        least, for_what = needs[name]
+        if size < least:
+            part = f"the {name} part, {share:g}% of {len(corpus.characters):,} characters"
+            less = "lower --steps or --batch-size, " if name == "training" else ""
+            raise text.TextError(
+                f"{options.text}: {part}, has {size:,}, but {for_what} needs {least:,}: {less}give it a larger share "
+                "by --split, or take a longer text"
+            )
+    batches = text.Batches(corpus.training, steps=steps, batch_size=streams)
+    return batches, list(text.evaluation_batches(corpus.validation, steps=steps, batch_size=streams))
 
 
 def prompt_for(vocabulary: text.Vocabulary, prompt: str, options: Train) -> str:

@@ -10,6 +10,7 @@ says what can't be, is refused here. Every refusal is a CheckpointError with the
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from demos.lm.corpus import Corpus, read_corpus
+from demos.lm.corpus import Corpus, digest, read_corpus
 from demos.lm.model import CharLM
 from demos.lm.options import Train
 from demos.lm.ranks import Ranks
@@ -28,7 +29,8 @@ from tinygrad_rnn.checkpoint import CheckpointError
 from tinygrad_rnn.nn.cells import DETACHED
 from tinygrad_rnn.tensor import Array, Tensor
 
-BESIDE = ("optimizer.", "state.", "recent")  # how the arrays begin that are no parameters
+BESIDE = re.compile(r"optimizer\.|state\.|recent\Z")  # matches the names of arrays that are no parameters
+ELSEWHERE = "if it is elsewhere now, train --resume and evaluate take that place by --text"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Folder:
         self.sweep()
         there = [file for file in self.files if file.exists()]
         for file in there:
-            file.replace(file.with_name(f"previous_{file.name}"))
+            file.replace(aside(file))
         self.write_options(options)
         return bool(there)
 
@@ -87,6 +89,20 @@ class Folder:
         """Write the file of options, which ``--config`` reads."""
         with checkpoint.replacement(self.options) as file:
             file.write(to_toml(options).encode())
+
+
+def aside(file: Path) -> Path:
+    """Where a file of a run is when the folder has a new run."""
+    return file.with_name(f"previous_{file.name}")
+
+
+def check_output(path: Path, *read: Path | str) -> None:
+    """Raise OptionError if writing to ``path`` would replace one of the files ``read``, or one that a run needs."""
+    folder = Folder(path.resolve().parent)
+    own = [folder.last, folder.best, folder.log, folder.options]
+    for file in [*map(Path, read), *own, *map(aside, own)]:
+        if path.exists() and file.exists() and path.samefile(file):
+            raise OptionError(f"output: {path} is there already, as {file}, which would be lost; take another name")
 
 
 def find(path: str, *, best: bool) -> Path:
@@ -166,20 +182,28 @@ def read_checkpoint(path: Path) -> Checkpoint:
     with reading(path):
         options, vocabulary = values(Train, header["options"]), text.Vocabulary(header["vocabulary"])
         claimed = options.units * (len(vocabulary) + options.layers * options.units)
-        held = sum(array.size for name, array in arrays.items() if not name.startswith(BESIDE))
+        held = sum(array.size for array in parameters_of(arrays).values())
         if claimed > held:
             raise ValueError(
                 f"the header describes {options.layers} layers of {options.units} units and {len(vocabulary)} "
                 f"characters, but the file holds {held:,} numbers"
             )
+        check_dtypes(parameters_of(arrays), options.dtype)
     return Checkpoint(path, options, vocabulary, arrays, header)
+
+
+def check_dtypes(parameters: Mapping[str, Array], dtype: str) -> None:
+    """Raise ValueError for a parameter of another ``dtype``, which would be converted to it."""
+    for name, array in parameters.items():
+        if array.dtype != dtype:
+            raise ValueError(f"{name} is {array.dtype}, but must be {dtype}")
 
 
 def model_in(read: Checkpoint) -> CharLM:
     """The model in a checkpoint, ready to use."""
     with reading(read.path):
         model = new_model(read.vocabulary, read.options, np.random.default_rng())
-        model.load_state_dict(parameters_in(read))
+        model.load_state_dict(parameters_of(read.arrays))
     return model.eval()
 
 
@@ -189,9 +213,9 @@ def restore(path: str) -> tuple[CharLM, Train]:
     return model_in(read), read.options
 
 
-def parameters_in(read: Checkpoint) -> dict[str, Array]:
+def parameters_of(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """The arrays of a checkpoint that are parameters."""
-    return {name: array for name, array in read.arrays.items() if not name.startswith(BESIDE)}
+    return {name: array for name, array in arrays.items() if not BESIDE.match(name)}
 
 
 def resume(read: Checkpoint, given: Mapping[str, Any], ranks: Ranks | None = None) -> Trainer:
@@ -209,13 +233,26 @@ def resume(read: Checkpoint, given: Mapping[str, Any], ranks: Ranks | None = Non
     return trainer
 
 
-def learned(read: Checkpoint, options: Train) -> Corpus:
-    """The text that was learned, read as ``options`` say. Raises CheckpointError if it is another one now."""
-    corpus = read_corpus(options)
+def is_learned(read: Checkpoint, characters: str) -> bool:
+    """Whether ``characters`` are those of the text that was learned."""
     with reading(read.path):
-        known = read.header["text"]
-        if corpus.sha256 != known["sha256"]:
-            raise ValueError(f"{options.text} is not the text that was learned, {known['name']}, or has changed since")
+        return bool(digest(characters) == read.header["text"]["sha256"])
+
+
+def learned(read: Checkpoint, options: Train) -> Corpus:
+    """The text that was learned, read as ``options`` say.
+
+    Raises TextError if there is none, CheckpointError if it is another one.
+    """
+    try:
+        corpus = read_corpus(options)
+    except text.TextError as error:
+        raise text.TextError(f"{error}; {ELSEWHERE}") from error
+    if not is_learned(read, corpus.characters):
+        name = read.header["text"].get("name")
+        reason = f"{options.text} is not the text that was learned, {name}, or has changed since; {ELSEWHERE}"
+        raise CheckpointError(read.path, reason)
+    with reading(read.path):
         if corpus.vocabulary != read.vocabulary:
             raise ValueError(f"its vocabulary of {len(read.vocabulary)} characters is not that of {options.text}")
     return corpus
@@ -233,7 +270,7 @@ def changed(options: Train, given: Mapping[str, Any]) -> Train:
 def take(trainer: Trainer, read: Checkpoint) -> None:
     """Put what a checkpoint holds into a new ``trainer``. Raises various errors for what is wrong with it."""
     arrays, header = read.arrays, read.header
-    trainer.model.load_state_dict(parameters_in(read))
+    trainer.model.load_state_dict(parameters_of(arrays))
     trainer.optimizer.parameters.gather()
     moments = {n.removeprefix("optimizer."): a for n, a in arrays.items() if n.startswith("optimizer.")}
     trainer.optimizer.load_state_dict(moments | dict(header["optimizer"]))
@@ -242,7 +279,8 @@ def take(trainer: Trainer, read: Checkpoint) -> None:
         raise ValueError(f"iteration {header['iteration']} and position {header['position']} in the data disagree")
     trainer.batches.position = header["position"]
     trainer.state = carried(trainer, arrays)
-    trainer.recent.extend(arrays["recent"].reshape(-1).astype(float).tolist())
+    check_dtypes({"recent": arrays["recent"]}, "float64")
+    trainer.recent.extend(arrays["recent"].reshape(-1).tolist())
     if header["best"] is not None:
         best = header["best"]
         trainer.best = Best(float(best["nats"]), int(best["iteration"]), int(best["worse"]))
@@ -250,9 +288,12 @@ def take(trainer: Trainer, read: Checkpoint) -> None:
 
 def carried(trainer: Trainer, arrays: Mapping[str, Array]) -> Any:
     """The carried state in ``arrays``: what this rank has of it."""
-    if not any(name.startswith("state.") for name in arrays):
+    there = {name for name in arrays if name.startswith("state.")}
+    if not there:
         return None
     zeros = tensors_of(trainer.model.zero_state(trainer.options.batch_size))
+    if unknown := there - {f"state.{k}" for k in range(len(zeros))}:
+        raise ValueError(f"{min(unknown)} is no part of the state of this model, which has {len(zeros)}")
     tensors = [Tensor(arrays[f"state.{k}"]) for k in range(len(zeros))]
     for k, (tensor, zero) in enumerate(zip(tensors, zeros, strict=True)):
         if (tensor.shape, tensor.dtype) != (zero.shape, zero.dtype):

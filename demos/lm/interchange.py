@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 
-from demos.lm.files import Checkpoint, find, model_in, read_checkpoint, tensors_of
+from demos.lm.files import Checkpoint, check_output, find, model_in, read_checkpoint, tensors_of
 from demos.lm.model import CharLM
 from demos.lm.options import Export
 from demos.lm.progress import say
-from demos.lm.settings import OptionError, recorded, values
+from demos.lm.settings import recorded, values
 from tinygrad_rnn import checkpoint, onnx
 from tinygrad_rnn.checkpoint import CheckpointError
 
@@ -43,8 +43,7 @@ def export(given: Mapping[str, Any]) -> int:
     options = values(Export, given)
     read = read_checkpoint(find(options.checkpoint, best=True))
     path = Path(options.output or read.path.with_name(f"model.{options.format}"))
-    if path.absolute() == read.path.absolute():
-        raise OptionError(f"output: {path} is the checkpoint itself; another name keeps what resuming needs")
+    check_output(path, read.path, *filter(None, [options.weights]))
     model = model_in(read)
     if options.weights:
         take(model, options.weights)

@@ -108,7 +108,11 @@ class Evaluate:
 
     checkpoint: str = option(RUN, "PATH", "a checkpoint, or the folder of a run: the best one in it")
     text: str | None = option(
-        None, "FILE", "what to score, all of it, instead of the text that was learned", kind=str, noted=True
+        None,
+        "FILE",
+        "what to score, all of it; the text that was learned, wherever it is now, by its parts",
+        kind=str,
+        noted=True,
     )
     encoding: str | None = option(None, "NAME", "encoding of that file; without one, as in training", kind=str)
     unknown: str = option("error", "", "what to do about characters that the model doesn't know", choices=UNKNOWN)

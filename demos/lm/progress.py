@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from demos.lm.consoles import harmless
 from tinygrad_rnn import text
 
 EVERY = 100  # iterations: how often a line is printed where there is no terminal
@@ -22,7 +23,7 @@ def entry(label: str, value: object) -> str:
 def indented(content: str) -> str:
     """A text within 80 columns, set off from what is around it."""
     settings: dict[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    ", "replace_whitespace": False}
-    return "\n".join(textwrap.fill(line, 80, **settings) for line in content.split("\n"))
+    return "\n".join(textwrap.fill(line, 80, **settings) for line in harmless(content).split("\n"))
 
 
 def say(label: str, value: object) -> None:

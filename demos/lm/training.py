@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from demos.lm.corpus import Corpus, for_people
+from demos.lm.corpus import Corpus, for_people, windows_of
 from demos.lm.divergence import DivergedError, diagnosis
 from demos.lm.model import CharLM
 from demos.lm.options import Train
@@ -102,9 +102,7 @@ class Trainer:
     def __init__(self, options: Train, corpus: Corpus, ranks: Ranks | None = None) -> None:
         self.options, self.corpus, self.ranks = options, corpus, ranks or Ranks()
         self.own = self.ranks.own(options.batch_size)
-        self.batches = text.Batches(corpus.training, steps=options.steps, batch_size=options.batch_size)
-        windows = text.evaluation_batches(corpus.validation, steps=options.steps, batch_size=options.batch_size)
-        self.windows = list(windows)
+        self.batches, self.windows = windows_of(corpus, options)
         self.rng = np.random.default_rng(options.seed)
         self.model = new_model(corpus.vocabulary, options, self.rng)
         self.optimizer = new_optimizer(self.model, options)

@@ -17,7 +17,7 @@ from demos.lm.files import restore
 from demos.lm.options import Train
 from demos.lm.scoring import score
 from demos.lm.training import new_model
-from tests.demos.char_lm_runs import LINE, NUMBER, REPORT, SCORED, train
+from tests.demos.char_lm_runs import LINE, NUMBER, REPORT, SCORED, refused, train
 from tinygrad_rnn import checkpoint, nn
 from tinygrad_rnn.text import Vocabulary, evaluation_batches
 
@@ -111,8 +111,9 @@ def test_evaluate_and_sample_read_what_training_left(
     assert scored["validation"][:3] == list(report[1:])
     assert [scored[part][3] for part in ("training", "validation", "test")] == ["4,094", "226", "227"]  # but the first
 
-    assert char_lm.main(["evaluate", "--checkpoint", str(model), "--text", str(text)]) == 0
-    assert SCORED.findall(capsys.readouterr().out)[0][0::4] == ("all", "4,549")
+    (model / "own.txt").write_text(LINE * 2, encoding="utf-8")
+    assert char_lm.main(["evaluate", "--checkpoint", str(model), "--text", str(model / "own.txt")]) == 0
+    assert SCORED.findall(capsys.readouterr().out)[0][0::4] == ("all", str(2 * len(LINE) - 1))
 
     texts = []
     for seed in ("1", "1", "2"):
@@ -122,6 +123,23 @@ def test_evaluate_and_sample_read_what_training_left(
     assert texts[0] == texts[1] != texts[2]
     assert texts[0].startswith("It was")
     assert len(texts[0]) == len("It was") + 30 + len("\n")
+
+
+def test_evaluate_finds_the_text_where_it_is_now_and_leaves_out_what_is_empty(
+    text: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = model.parent / "old.txt", model.parent / "new.txt"
+    old.write_bytes(text.read_bytes())
+    assert train(old, model, "--split", "95", "5", "0", "--report", iterations=1) == 0
+    old.rename(new)
+    at = ["evaluate", "--checkpoint", str(model)]
+    capsys.readouterr()
+    assert f"{old}: can't be read: No such file or directory; if it is elsewhere now, tr" in refused(capsys, *at)
+    assert char_lm.main([*at, "--text", str(new)]) == 0
+    _, validation, test, training = capsys.readouterr().out.splitlines()
+    assert validation.endswith(", 227 characters")
+    assert test.split(maxsplit=1) == ["test", "left out: it has 0 characters, and scoring needs 2"]
+    assert training.endswith(", 4,321 characters")
 
 
 def test_sampling_at_temperature_0_is_the_likeliest_text(

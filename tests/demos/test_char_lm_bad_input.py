@@ -25,8 +25,15 @@ from tinygrad_rnn import Tensor, checkpoint, cross_entropy
         (b"", "text.txt: holds no text (0 bytes)"),
         (b"\xef\xbb\xbf", "text.txt: holds no text (3 bytes)"),
         (b"abc \xd0\xbc\xff def" * 99, "text.txt: not valid utf-8-sig: byte 0xff at offset 6 (invalid start byte)"),
-        (b"abc", "the text has 2 characters, but a window of steps=50 batch_size=50 needs 2501: lower batch_size or"),
-        (b"x" * 2700, "the text has 2430 characters, but a window of steps=50 batch_size=50 needs 2501"),
+        (
+            b"abc",
+            "text.txt: the training part, 90% of 3 characters, has 2, but a window of 50 steps and 50 streams needs",
+        ),
+        (
+            b"abc",
+            " needs 2,501: lower --steps or --batch-size, give it a larger share by --split, or take a longer text",
+        ),
+        (b"x" * 2700, "text.txt: the training part, 90% of 2,700 characters, has 2,430, but a window of 50 steps"),
     ],
 )
 def test_texts_that_can_not_be_learned(
@@ -43,7 +50,10 @@ def test_texts_that_can_not_be_learned(
 def test_a_validation_part_that_is_too_short(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text.txt").write_text("abcdefghijklmnopqrst")
     arguments = ["train", "--text", tmp_path / "text.txt", "--run", model, "--steps", "2", "--batch-size", "2"]
-    assert "the text has 1 characters, but scoring needs 2" in refused(capsys, *arguments)
+    assert refused(capsys, *arguments) == (
+        f"{tmp_path / 'text.txt'}: the validation part, 5% of 20 characters, has 1, but scoring needs 2: "
+        "give it a larger share by --split, or take a longer text"
+    )
 
 
 def test_a_folder_and_another_encoding(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +90,7 @@ def test_checkpoints_that_are_none(
     (tmp_path / "best.safetensors").unlink()
     capsys.readouterr()
     arrays, header = checkpoint.load(model)
-    checkpoint.save(model, arrays | {"head.bias": np.zeros(3)}, header)
+    checkpoint.save(model, arrays | {"head.bias": np.zeros(3, np.float32)}, header)
     assert "'head.bias' has shape (36,), but the value given has (3,)" in refused(capsys, *at)
     checkpoint.save(model, arrays, header | {"vocabulary": "abc"})
     assert "not a checkpoint of this program: load_state_dict: " in refused(capsys, *at)
@@ -93,12 +103,15 @@ def test_characters_that_the_model_does_not_know(
     capsys.readouterr()
     message = refused(capsys, "sample", "--checkpoint", model, "--prompt", "It жёж")
     assert message == (
-        "the model has learned from a text without 'ж' (position 3), 'ё' (position 4), so it can't read that; "
-        "--unknown skip leaves it out"
+        "the model has learned from a text without 'ж' (position 3), 'ё' (position 4), counted from 0, so it can't "
+        "read that; --unknown skip leaves it out"
     )
     (tmp_path / "other.txt").write_text("It was §", encoding="utf-8")
-    message = refused(capsys, "evaluate", "--checkpoint", model, "--text", tmp_path / "other.txt")
-    assert "without '§' (position 7)" in message
+    at = ["evaluate", "--checkpoint", model, "--text", tmp_path / "other.txt"]
+    assert "without '§' (position 7), counted from 0, so" in refused(capsys, *at)
+    (tmp_path / "other.txt").write_text("".join(map(chr, range(0x430, 0x444))), encoding="utf-8")
+    assert "without 'а' (position 0), 'б' (position 1), " in (message := refused(capsys, *at))
+    assert "'и' (position 8), 'й' (position 9) and 10 more, counted from 0, so" in message
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,21 @@ def test_a_terminal_gets_a_bar(text: Path, model: Path) -> None:
     assert not re.search(r"^ *100/120", out.replace("\r", "\n"), re.MULTILINE)  # no log lines beside the bar
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_sample_steers_a_terminal(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool
+) -> None:
+    text = model.parent / "steers.txt"
+    text.write_bytes(b"\x1b[31m\x07\x7f\xc2\x9b\t\n" * 200)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert train(text, model, "--report", iterations=1) == 0
+    assert char_lm.main(["sample", "--checkpoint", str(model), "--seed", "1", "--prompt", "\x1b[31m\x07\x9b\t"]) == 0
+    out = capsys.readouterr().out
+    steering = set("\x1b\x07\x7f\x9b")
+    assert set(out) & steering == (set() if terminal else steering)
+    assert ("�[31m��\t" in out) == terminal
+
+
 def test_threads_are_set_before_numpy_loads(text: Path, model: Path) -> None:
     probe = (
         "import os, runpy, sys; sys.argv = ['char_lm.py', *sys.argv[1:]]\n"

@@ -100,8 +100,11 @@ def test_a_model_of_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     at = ["--checkpoint", str(tmp_path / "run")]
     assert char_lm.main(["sample", *at, "--prompt", "Всё", "--length", "0"]) == 0
     assert capsys.readouterr().out == "Всё\n"
+    text.write_bytes(text.read_bytes() * 2)
     assert char_lm.main(["evaluate", *at, "--text", str(text)]) == 0
     assert f"{len(text.read_bytes()) - 1:,} bytes\n" in capsys.readouterr().out
+    message = refused(capsys, "sample", *at, "--prompt", "Вэx")
+    assert "without 0x8d (byte 3), 0x78 (byte 4), counted from 0, so" in message
 
 
 def test_unknown_characters_are_named_or_left_out(
@@ -109,15 +112,15 @@ def test_unknown_characters_are_named_or_left_out(
 ) -> None:
     at = ["--checkpoint", str(russian)]
     message = refused(capsys, "sample", *at, "--prompt", "Всё ☃ щ☃")
-    assert "without '☃' (position 4), 'щ' (position 6), so" in message
+    assert "without '☃' (position 4), 'щ' (position 6), counted from 0, so" in message
     assert char_lm.main(["sample", *at, "--prompt", "Всё ☃ щ☃в", "--length", "0", "--unknown", "skip"]) == 0
     captured = capsys.readouterr()
     assert captured.out == "Всё  в\n"
-    assert captured.err == "left out: '☃' (position 4), 'щ' (position 6)\n"
+    assert captured.err == "left out: '☃' (position 4), 'щ' (position 6), counted from 0\n"
 
     (tmp_path / "other.txt").write_text("Всё щщ в доме", encoding="utf-8")
     evaluate = ["evaluate", *at, "--text", str(tmp_path / "other.txt")]
-    assert "without 'щ' (position 4), so" in refused(capsys, *evaluate)
+    assert "without 'щ' (position 4), counted from 0, so" in refused(capsys, *evaluate)
     assert char_lm.main([*evaluate, "--unknown", "skip"]) == 0
     assert ", 10 characters\n" in capsys.readouterr().out
 
@@ -153,7 +156,7 @@ def test_training_and_errors_at_a_console_of_ascii(russian: Path, tmp_path: Path
     assert char_lm.main(["evaluate", "--checkpoint", str(run)]) == 0  # and so in another locale
     code, _, err = program("sample", "--checkpoint", russian, "--prompt", "Всё щ", **ASCII)
     assert code == 2
-    assert rb"without '\u0449' (position 4), so" in err
+    assert rb"without '\u0449' (position 4), counted from 0, so" in err
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="names of files are Unicode there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from demos.lm.corpus import read_corpus
-from demos.lm.files import find, learned, model_in, read_checkpoint, restore, resume, save
+from demos.lm.files import check_output, find, learned, model_in, read_checkpoint, restore, resume, save
 from demos.lm.options import Train
+from demos.lm.settings import OptionError
 from demos.lm.training import Trainer
 from tests.demos.char_lm_runs import LINE
 from tinygrad_rnn import checkpoint
 from tinygrad_rnn.checkpoint import CheckpointError
 from tinygrad_rnn.tensor import Array
 from tinygrad_rnn.text import TextError
+
+DTYPES = ("bool", "uint8", "int64", "float16", "float64", "complex64")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +80,10 @@ def shaped(name: str, *shape: int) -> Callable[[dict[str, Array], dict[str, Any]
     return lambda arrays, _: arrays.update({name: np.zeros(shape, np.float32)})
 
 
+def cast(name: str, dtype: str) -> Callable[[dict[str, Array], dict[str, Any]], None]:
+    return lambda arrays, _: arrays.update({name: arrays[name].astype(dtype)})
+
+
 def option(**changed: Any) -> Callable[[dict[str, Array], dict[str, Any]], None]:
     return lambda _, header: header["options"].update(changed)
 
@@ -93,12 +101,16 @@ def said(**changed: Any) -> Callable[[dict[str, Array], dict[str, Any]], None]:
         (shaped("head.bias", 3), r"'head.bias' has shape \(36,\), but the value given has \(3,\)"),
         (shaped("optimizer.grad_sum", 3), r"grad_sum is float32 of shape \(3,\), but must be float32"),
         (shaped("state.0", 1, 99, 3), r"state.0 is float32 \(1, 99, 3\), but must be float32 \(1, 2, 3\)"),
+        (shaped("state.7", 1, 2, 3), "state.7 is no part of the state of this model, which has 1"),
+        (shaped("recent", 3), "recent is float32, but must be float64"),
+        (shaped("recently", 3), "there is no parameter 'recently'"),
+        *[(cast("head.bias", dtype), f"head.bias is {dtype}, but must be float32") for dtype in DTYPES],
         (shaped("other", 3), "there is no parameter 'other'"),
         (said(vocabulary="abc"), r"'embedding.weight' has shape \(3, 3\), but the value given has \(36, 3\)"),
         (said(vocabulary="".join(map(chr, range(1000, 1036)))), "its vocabulary of 36 characters is not that of "),
         (said(vocabulary="aa"), "characters of a vocabulary are distinct"),
         (said(vocabulary=7), "not iterable"),
-        (said(text={"name": "a.txt", "sha256": "0"}), "is not the text that was learned, a.txt, or has changed since"),
+        (said(text={}), "'sha256' is missing"),
         (said(iteration=4), "iteration 4 and position 3 in the data disagree"),
         (said(rng={"bit_generator": "MT19937"}), "state must be for a PCG64 "),
         (said(best={"nats": "low"}), "could not convert"),
@@ -109,7 +121,7 @@ def said(**changed: Any) -> Callable[[dict[str, Array], dict[str, Any]], None]:
         (option(units="3"), "units: '3' is not a whole number"),
         (option(units=100_000), "the header describes 1 layers of 100000 units and 36 characters, but the file holds"),
         (option(layers=100), "the header describes 100 layers of 3 units and 36 characters, but the file holds"),
-        (option(batch_size=100_000), "batch_size=100000 needs 400001"),
+        (option(batch_size=100_000), "a window of 4 steps and 100000 streams needs 400,001"),
         (option(dropout=True), "dropout: True is not a number"),
         (option(split=[50, 20, 20]), "split: three percentages that sum to 100 are needed, not 50 20 20"),
         (option(encoding="bytes"), "encoding: a model of bytes is asked for by --bytes"),
@@ -179,5 +191,28 @@ def test_a_text_that_has_changed_is_no_longer_learned(good: Path, tmp_path: Path
     file = read_checkpoint(good)
     assert resume(file, {"text": str(text)}).iteration == 3  # the same text in another place
     text.write_text((LINE * 5).replace("best", "most"), encoding="utf-8")
-    with pytest.raises(CheckpointError, match=r"text\.txt is not the text that was learned, text\.txt, or has changed"):
+    elsewhere = "; if it is elsewhere now, train --resume and evaluate take that place by --text"
+    said = f"{good}: {text} is not the text that was learned, text.txt, or has changed since{elsewhere}"
+    with pytest.raises(CheckpointError, match=f"^{re.escape(said)}$"):
         resume(file, {"text": str(text)})
+    text.unlink()
+    with pytest.raises(TextError, match=rf"^{re.escape(str(text))}: can't be read: [^;]*{elsewhere}$"):
+        resume(file, {"text": str(text)})
+
+
+def test_a_page_or_a_model_takes_the_place_of_no_file_of_a_run(good: Path, tmp_path: Path) -> None:
+    names = ["last.safetensors", "best.safetensors", "log.jsonl", "options.toml", "previous_last.safetensors"]
+    (tmp_path / "sub").mkdir()
+    for name in names:
+        (tmp_path / name).write_bytes(b"precious")
+        for path in (tmp_path / name, tmp_path / "sub" / ".." / name):
+            with pytest.raises(
+                OptionError, match=rf"^output: {path} is there already, as {tmp_path / name}, which would"
+            ):
+                check_output(path)
+    (tmp_path / "link").symlink_to(tmp_path / "log.jsonl")
+    for path in (tmp_path / "link", good):
+        with pytest.raises(OptionError, match=rf"^output: {path} is there already"):
+            check_output(path, good)
+    for path in (tmp_path / "report.html", tmp_path / "sub" / "last.safetensors", good.with_name("text.txt")):
+        check_output(path, good)  # a page is made again at any time, and the others are not there or of no run

@@ -127,12 +127,25 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         take(model, str(path))
 
 
-def test_the_checkpoint_itself_is_not_written_over(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_read_and_what_a_run_needs_is_not_written_over(
+    text: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(text, model)
     capsys.readouterr()
-    last = model / "last.safetensors"
-    said = refused(capsys, "export", "--checkpoint", last, "--output", last)
-    assert said == f"output: {last} is the checkpoint itself; another name keeps what resuming needs"
+    best, before = model / "best.safetensors", [file.read_bytes() for file in sorted(model.iterdir())]
+    for command in ("export", "neurons", "report"):
+        at = [command, "--run" if command == "report" else "--checkpoint", model]
+        said = refused(capsys, *at, "--output", model / ".." / model.name / best.name)
+        assert (
+            said
+            == f"output: {model}/../run/{best.name} is there already, as {best}, which would be lost; take another name"
+        )
+    tuned = model.parent / "tuned.safetensors"
+    tuned.write_bytes(best.read_bytes())
+    assert f"output: {tuned} is there already" in refused(
+        capsys, "export", "--checkpoint", model, "--weights", tuned, "--output", tuned
+    )
+    assert [file.read_bytes() for file in sorted(model.iterdir())] == before
 
 
 # ------------------------------------------------------------------------------------------------------------- PyTorch

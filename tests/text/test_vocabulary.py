@@ -51,7 +51,7 @@ def test_unknown_characters_are_skipped_or_named(known: str, text: str) -> None:
         with pytest.raises(UnknownCharacterError) as caught:
             vocabulary.encode(text)
         assert caught.value.unknown == unknown
-        for c, at in unknown.items():
+        for c, at in list(unknown.items())[:10]:
             assert f"{c!r} (U+{ord(c):04X}) at position {at}" in str(caught.value)
 
 
@@ -63,6 +63,11 @@ def test_error_names_each_unknown_character_once_and_the_way_on() -> None:
         "'🙂' (U+1F642) at position 4; remove them from the text, leave them out with "
         'unknown="skip", or build the vocabulary from a text that has them'
     )
+
+
+def test_error_names_ten_characters_and_counts_the_others() -> None:
+    with pytest.raises(UnknownCharacterError, match=r"^11 characters .* 'j' \(U\+006A\) at position 9 and 1 more; "):
+        Vocabulary("z").encode("abcdefghijk")
 
 
 def test_contains_takes_single_characters_only() -> None:

@@ -52,8 +52,10 @@ def read_text(path: str | os.PathLike[str], encoding: str = "utf-8-sig") -> str:
         offset = error.start + len(data) - len(error.object)
         raise TextError(
             f"{os.fspath(path)}: not valid {encoding}: byte 0x{data[offset]:02x} at offset {offset} "
-            f'({error.reason}); pass the encoding that the file has, or "bytes"'
+            f"({error.reason}); pass the encoding that the file has, or take it as bytes"
         ) from error
+    except UnicodeError as error:  # of codecs that don't say where
+        raise TextError(f"{os.fspath(path)}: not valid {encoding}: {error}") from error
     if not text:
         raise TextError(f"{os.fspath(path)}: holds no text ({len(data)} bytes)")
     return text

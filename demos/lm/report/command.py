@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from demos.lm import log
-from demos.lm.commands import known_part
+from demos.lm.commands import readable
 from demos.lm.corpus import read
-from demos.lm.files import Folder, find, learned, model_in, read_checkpoint
+from demos.lm.files import Folder, check_output, find, learned, model_in, read_checkpoint
 from demos.lm.options import Neurons, Report
 from demos.lm.progress import say
 from demos.lm.report import connectivity, neurons, page, sections
@@ -31,6 +31,7 @@ def report(given: Mapping[str, Any]) -> int:
 def write(folder: Folder, output: Path) -> None:
     """Write the page of the run in ``folder``: its best model, and what its log tells."""
     file = read_checkpoint(find(str(folder.path), best=True))
+    check_output(output, file.path, file.options.text)
     corpus, model = learned(file, file.options), model_in(file)
     records = list(log.read(folder.log))
     story = sections.Story(file.options, corpus, model, file.header["iteration"], records)
@@ -58,9 +59,7 @@ def show_neurons(given: Mapping[str, Any]) -> int:
     model, trained = model_in(file), file.options
     if options.text:
         content, name = read(options.text, options.encoding or trained.encoding, trained.bytes), Path(options.text).name
-        content = content[: options.length]
-        if options.unknown == "skip":
-            content = known_part(model.vocabulary, content)
+        content = readable(model.vocabulary, content[: options.length], trained, options.unknown)
         ids = model.vocabulary.encode(content)
     else:
         corpus = learned(file, trained)
@@ -68,6 +67,7 @@ def show_neurons(given: Mapping[str, Any]) -> int:
     if not len(ids):
         raise OptionError("text: there is no character in it")
     output = Path(options.output) if options.output else path.with_name("neurons.html")
+    check_output(output, path, options.text or trained.text)
     about = f"{trained.cell.upper()}, {trained.layers} x {trained.units} units: {path.name}"
     page.write(output, f"Neurons: {name}", about, [neurons.section(model, ids, name)])
     say("neurons", output)
