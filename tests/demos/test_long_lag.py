@@ -123,26 +123,30 @@ def test_each_lag_has_a_picture(tried: list[Task], monkeypatch: pytest.MonkeyPat
     assert written[3:] == ["one.svg", "order.svg"]
 
 
-@pytest.mark.parametrize(
-    ("demo", "least"),
-    [
-        (adding, 20),
-        (multiplication, 20),
-        (very_long_lag, 2),
-        (two_sequences, 4),
-        (noise_free, 2),
-        (copying, 1),
-        (irnn, 2),
-    ],
-)
-def test_the_least_lag_is_one_that_can_be_run(demo: ModuleType, least: int, capsys: pytest.CaptureFixture[str]) -> None:
-    errors_of(
-        demo, ["--lag", str(least - 1)], f"argument --lag: {least - 1} is no whole number from {least} on", capsys
-    )
+LEAST = [
+    (adding, 20),
+    (multiplication, 20),
+    (very_long_lag, 2),
+    (two_sequences, 4),
+    (noise_free, 2),
+    (copying, 1),
+    (irnn, 2),
+]
+
+
+@pytest.mark.parametrize(("demo", "least"), LEAST)
+def test_the_least_lag_can_be_run(demo: ModuleType, least: int) -> None:
     task = demo.task(least)
     sequences = task.draw(np.random.default_rng(0), 200)
     assert sequences.times.max() < len(sequences.inputs)
     trial(task, "LSTM", 0, limit=task.window if task.exam else task.batch)
+
+
+@pytest.mark.parametrize(("demo", "least"), LEAST)
+@pytest.mark.usefixtures("tried")
+def test_a_shorter_lag_is_refused(demo: ModuleType, least: int, capsys: pytest.CaptureFixture[str]) -> None:
+    message = f"argument --lag: {least - 1} is no whole number from {least} on"
+    errors_of(demo, ["--lag", str(least - 1)], message, capsys)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +161,7 @@ def test_the_least_lag_is_one_that_can_be_run(demo: ModuleType, least: int, caps
         (adding, ["--rate", "0"], "argument --rate: 0 is no number above 0"),
     ],
 )
+@pytest.mark.usefixtures("tried")
 def test_options_that_make_no_sense(
     demo: ModuleType, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
