@@ -12,8 +12,9 @@
 This file is the command line; the job itself is in ``demos/lm``, whose ``__init__.py`` says in which order to read it.
 Each command lists its options with ``--help``, and takes them from a TOML file as well: ``--config FILE``.
 
-Exit code: 0; 1 when training diverged; 2 after one line that says what is wrong with the input; 130 after Ctrl-C and
-143 after SIGTERM, on which `train` finishes its step and saves.
+Exit code: 0; 1 when training diverged; 2 after one line that says what is wrong with the input, or can't be written;
+130 after Ctrl-C, 143 after SIGTERM and 129 when the terminal is closed, on which `train` finishes its step and saves;
+141 when nobody reads on, as after `char_lm.py train | head`: `train` saves then as well.
 """
 
 from __future__ import annotations
@@ -23,11 +24,21 @@ import codecs
 import contextlib
 import io
 import os
+import signal
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+
+if __name__ == "__main__" and (on_ctrl_c := signal.getsignal(signal.SIGINT)) is signal.default_int_handler:
+
+    def leave(*_: object) -> NoReturn:
+        """End on Ctrl-C, until ``main`` does it: an import that is interrupted would say where, at length."""
+        os.write(2, b"char_lm.py: interrupted\n")
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, leave)
 
 if __name__ in {"__main__", "__worker__"}:  # the latter in mpi4py.futures; BLAS reads its threads once, with NumPy
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -42,7 +53,7 @@ if __name__ in {"__main__", "__worker__"}:  # the latter in mpi4py.futures; BLAS
             os.environ[variable] = str(asked.threads or threads)
 
 from demos.lm import commands, interchange, options, ranks, run, settings, sweep
-from demos.lm.consoles import nearest
+from demos.lm.consoles import hush, nearest
 from demos.lm.divergence import DivergedError
 from demos.lm.report import command as pages
 from tinygrad_rnn import checkpoint, text
@@ -96,19 +107,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="nearest")
     try:
         command, given = parse(arguments)
-        return command(given)
+        code = command(given)
+        sys.stdout.flush()
     except (settings.OptionError, text.TextError, checkpoint.CheckpointError, ImportError) as error:
         code, message = 2, str(error)
     except DivergedError as error:
         code, message = 1, "; ".join([str(error), *error.__notes__])
     except KeyboardInterrupt:
         code, message = 130, "interrupted"
-    except BrokenPipeError:  # nobody reads on, as after `char_lm.py sample | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except BrokenPipeError:
+        hush()
+        return 141
+    except OSError as error:
+        hush()
+        code, message = 2, f"{error.filename or 'standard output'}: {error.strerror or error}"
+    else:
+        return code
     print(f"char_lm.py: {message}", file=sys.stderr)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(ranks.launched().run(main))
+    launched = ranks.launched()
+    signal.signal(signal.SIGINT, on_ctrl_c)
+    sys.exit(launched.run(main))

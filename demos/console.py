@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -100,13 +100,16 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 def progress(items: Iterable[Item], label: str) -> Iterable[Item]:
     """``items``, and on a terminal a bar that shows how far they have been gone through."""
-    if not sys.stderr.isatty():
-        return items
+    return bar(items, desc=label) if sys.stderr.isatty() else items
+
+
+def bar(items: Iterable[Item] | None = None, **settings: Any) -> Any:
+    """A bar as wide as the terminal, which vanishes at its end: ``items``, or what is told how far it is."""
     try:
         from tqdm import tqdm
     except ImportError as error:
         raise ImportError("the progress bar needs the package tqdm: pip install 'tinygrad-rnn[demos]'") from error
-    return tqdm(items, desc=label, leave=False, dynamic_ncols=True)  # type: ignore[no-any-return]
+    return tqdm(items, leave=False, dynamic_ncols=True, **settings)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from demos import console
 from demos.lm.consoles import harmless
 from demos.lm.corpus import for_people, prompt_for, read
-from demos.lm.files import find, is_learned, learned, model_in, read_checkpoint, restore
+from demos.lm.files import is_learned, learned, model_in, read_checkpoint, restore
+from demos.lm.folder import find
 from demos.lm.options import Evaluate, Sample, Train
 from demos.lm.progress import say
 from demos.lm.sampling import continuation

@@ -1,4 +1,4 @@
-"""Characters that a console lacks, as the nearest that every console has; and those that it had better not get.
+"""What a console lacks: characters, as the nearest that each has, or somebody who reads. What it had better not get.
 
 A Russian text has dashes, quotation marks and, in War and Peace, French accents. The console of a Russian Windows
 (cp866) has none of them; one of ASCII doesn't even have the letters.
@@ -6,6 +6,8 @@ A Russian text has dashes, quotation marks and, in War and Peace, French accents
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import unicodedata
 
@@ -40,3 +42,9 @@ def ascii_for(character: str) -> str:
     """The ASCII for a character: a mark, or the letter without its accent."""
     plain = unicodedata.normalize("NFKD", MARKS.get(character, character)).encode("ascii", "ignore").decode()
     return plain or ("" if unicodedata.combining(character) else "?")
+
+
+def hush() -> None:
+    """Have all that is yet to be printed go nowhere: what could not be written is not tried again at the end."""
+    with contextlib.suppress(OSError, ValueError):  # of what is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

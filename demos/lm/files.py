@@ -1,8 +1,7 @@
-"""A training as files: checkpoints, and the folder of a run.
+"""A training as a file, and back.
 
-A run has a folder with ``last.safetensors``, ``best.safetensors`` (as it was at the best validation), ``log.jsonl``,
-``options.toml`` and, at its end, ``report.html``. A checkpoint holds all that a ``Trainer`` is: the parameters under
-PyTorch's names, beside them ``optimizer.*``, ``state.*`` and ``recent``, and the rest in its header.
+A checkpoint holds all that a ``Trainer`` is: the parameters under PyTorch's names, beside them ``optimizer.*``,
+``state.*`` and ``recent``, and the rest in its header.
 ``tinygrad_rnn.checkpoint`` writes it so that it is whole or not there, and notices damage. A file that is whole, but
 says what can't be, is refused here. Every refusal is a CheckpointError with the file and the reason.
 """
@@ -19,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from demos.lm.corpus import Corpus, digest, read_corpus
+from demos.lm.folder import Folder, find
 from demos.lm.model import CharLM
 from demos.lm.options import Train
 from demos.lm.ranks import Ranks
-from demos.lm.settings import OptionError, options_of, recorded, to_toml, values
+from demos.lm.settings import OptionError, options_of, recorded, values
 from demos.lm.training import Best, Trainer, new_model
 from tinygrad_rnn import checkpoint, text
 from tinygrad_rnn.checkpoint import CheckpointError
@@ -31,86 +31,6 @@ from tinygrad_rnn.tensor import Array, Tensor
 
 BESIDE = re.compile(r"optimizer\.|state\.|recent\Z")  # matches the names of arrays that are no parameters
 ELSEWHERE = "if it is elsewhere now, train --resume and evaluate take that place by --text"
-
-
-@dataclass(frozen=True)
-class Folder:
-    """The folder of a run."""
-
-    path: Path
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint that was written last."""
-        return self.path / "last.safetensors"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint at the best validation."""
-        return self.path / "best.safetensors"
-
-    @property
-    def log(self) -> Path:
-        """The log."""
-        return self.path / "log.jsonl"
-
-    @property
-    def options(self) -> Path:
-        """The options."""
-        return self.path / "options.toml"
-
-    @property
-    def report(self) -> Path:
-        """The page that shows it."""
-        return self.path / "report.html"
-
-    @property
-    def files(self) -> list[Path]:
-        """All of these."""
-        return [self.last, self.best, self.log, self.options, self.report]
-
-    def begin(self, options: Train) -> bool:
-        """Make the folder ready for a new run; whether there was one in it, which is set aside."""
-        checkpoint.check_writable(self.last)
-        self.sweep()
-        there = [file for file in self.files if file.exists()]
-        for file in there:
-            file.replace(aside(file))
-        self.write_options(options)
-        return bool(there)
-
-    def sweep(self) -> None:
-        """Remove what a process that was killed left half-written."""
-        for file in self.path.glob("*.tmp"):
-            if file.name.startswith(tuple(known.name for known in self.files)):
-                file.unlink(missing_ok=True)
-
-    def write_options(self, options: Train) -> None:
-        """Write the file of options, which ``--config`` reads."""
-        with checkpoint.replacement(self.options) as file:
-            file.write(to_toml(options).encode())
-
-
-def aside(file: Path) -> Path:
-    """Where a file of a run is when the folder has a new run."""
-    return file.with_name(f"previous_{file.name}")
-
-
-def check_output(path: Path, *read: Path | str) -> None:
-    """Raise OptionError if writing to ``path`` would replace one of the files ``read``, or one that a run needs."""
-    folder = Folder(path.resolve().parent)
-    own = [folder.last, folder.best, folder.log, folder.options]
-    for file in [*map(Path, read), *own, *map(aside, own)]:
-        if path.exists() and file.exists() and path.samefile(file):
-            raise OptionError(f"output: {path} is there already, as {file}, which would be lost; take another name")
-
-
-def find(path: str, *, best: bool) -> Path:
-    """The checkpoint at ``path``: itself, or in the folder of a run the best one, or the last."""
-    folder = Folder(Path(path))
-    if not folder.path.is_dir():
-        return folder.path
-    return folder.best if best and folder.best.exists() else folder.last
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
@@ -140,6 +60,23 @@ def save(trainer: Trainer, path: Path) -> None:
     arrays |= {f"state.{k}": array for k, array in enumerate(state)}
     arrays["recent"] = np.array(trainer.recent, np.float64)
     checkpoint.save(path, arrays, header)
+
+
+def match_best(folder: Folder, trainer: Trainer, path: Path) -> Path | None:
+    """Have ``folder.best`` be the best of ``trainer``, which goes on from ``path``; where one is now that was not.
+
+    The last checkpoint is written before the best, which is the same: so what is missing after a kill between the two
+    is copied. A file of other steps, which are dropped with what followed this checkpoint, is set aside.
+    """
+    if trainer.best.iteration == trainer.iteration:
+        data = path.read_bytes()
+        with checkpoint.replacement(folder.best) as file:
+            file.write(data)
+        return None
+    with contextlib.suppress(CheckpointError):  # nor is a damaged one the best
+        if checkpoint.load(folder.best)[1].get("best") == asdict(trainer.best) | {"worse": 0}:
+            return None
+    return folder.set_aside([folder.best])
 
 
 def tensors_of(state: Any) -> tuple[Tensor, ...]:

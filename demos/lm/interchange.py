@@ -29,7 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from demos.lm.files import Checkpoint, check_output, find, model_in, read_checkpoint, tensors_of
+from demos.lm.files import Checkpoint, model_in, read_checkpoint, tensors_of
+from demos.lm.folder import check_output, find
 from demos.lm.model import CharLM
 from demos.lm.options import Export
 from demos.lm.progress import say

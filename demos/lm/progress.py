@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from demos import console
 from demos.lm.consoles import harmless
 from tinygrad_rnn import text
 
@@ -32,7 +33,7 @@ def say(label: str, value: object) -> None:
 
 
 class Progress:
-    """How training goes: a bar on a terminal; elsewhere a line of fixed form every 100 iterations.
+    """How training goes: a bar on a terminal; in output that goes elsewhere a line of fixed form every 100 iterations.
 
     ``done`` of ``iterations`` are behind it, and took ``seconds``; each learns so many ``characters``. The speed is
     that of training alone, in this process; the time to go has the reports and checkpoints in it.
@@ -43,6 +44,7 @@ class Progress:
         self.before, self.seconds = seconds, 0.0
         self.started = self.resumed = time.perf_counter()
         self.bar = terminal_bar(done, iterations) if sys.stderr.isatty() else None
+        self.lines = self.bar is None or not sys.stdout.isatty()
 
     def __enter__(self) -> Self:
         return self
@@ -65,10 +67,10 @@ class Progress:
         if self.bar is not None:
             self.bar.set_description_str(f"loss {mean(losses):.3f} nats  {self.status()}", refresh=False)
             self.bar.update()
-        elif self.done % EVERY == 0:
+        if self.lines and self.done % EVERY == 0:
             nats = mean(losses)
             loss = f"loss {nats:.3f} nats, {text.bits(nats):.3f} bits"
-            print(f"{self.done:>6}/{self.iterations}  {loss}  {self.status()}", flush=True)
+            self.print(f"{self.done:>6}/{self.iterations}  {loss}  {self.status()}")
 
     def status(self) -> str:
         """Speed, time to go, and when that will be."""
@@ -77,12 +79,16 @@ class Progress:
         return f"{done * self.characters / self.seconds:,.0f} chars/s  ETA {span(left)}, at {moment(left)}"
 
     def say(self, label: str, value: str) -> None:
-        """Print an entry above the bar."""
+        """Print an entry, set off from the lines."""
+        self.print("\n" * self.lines + entry(label, value))
+
+    def print(self, content: str) -> None:
+        """Print above the bar."""
         if self.bar is not None:
-            self.bar.write(entry(label, value))
+            self.bar.write(content)
+            sys.stdout.flush()
         else:
-            print()
-            say(label, value)
+            print(content, flush=True)
 
     def leave_out(self) -> None:
         """Leave out the time since the last ``advance``: it went into a report or a checkpoint, not into training."""
@@ -119,9 +125,5 @@ def moment(seconds: float, now: datetime | None = None) -> str:
 
 def terminal_bar(done: int, iterations: int) -> Any:
     """A bar that fills the line of a terminal."""
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise ImportError("the progress bar needs the package tqdm: pip install 'tinygrad-rnn[demos]'") from error
     layout = "{percentage:3.0f}% {bar} {n}/{total}  {desc}"
-    return tqdm(initial=done, total=iterations, bar_format=layout, dynamic_ncols=True, leave=False)
+    return console.bar(initial=done, total=iterations, bar_format=layout)

@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from itertools import islice
@@ -16,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from demos.lm import log
+from demos.lm.consoles import hush
 from demos.lm.corpus import read_corpus
 from demos.lm.divergence import DivergedError, check
-from demos.lm.files import Folder, find, read_checkpoint, resume, save
+from demos.lm.files import match_best, read_checkpoint, resume, save
+from demos.lm.folder import Folder, find
 from demos.lm.options import Train
 from demos.lm.progress import Progress, indented, say
 from demos.lm.ranks import Ranks, launched
@@ -52,21 +55,21 @@ def train(given: Mapping[str, Any], ranks: Ranks | None = None) -> int:
     ``ranks`` are those that mpiexec started, if nothing is said of them.
     """
     ranks = launched() if ranks is None else ranks
-    run = resumed(given, ranks) if given.get("resume") else begun(values(Train, given), ranks)
-    trainer, journal_path = run.trainer, run.folder.log if ranks.first else Path(os.devnull)
-    with log.Log(journal_path) as journal, signals() as ranks.signals:
-        if ranks.first:
-            introduce(run, journal)
+    with contextlib.ExitStack() as held:  # the folder is kept to the end
+        run = resumed(given, ranks, held) if given.get("resume") else begun(values(Train, given), ranks, held)
+        with log.Log(run.folder.log if ranks.first else Path(os.devnull)) as journal, signals() as ranks.signals:
+            if ranks.first:
+                introduce(run, journal)
+            reason = ended(run, journal)
+        interrupted = reason == "interrupted"
         try:
-            reason = loop(run, journal)
-        except DivergedError as error:
-            journal.write("end", error.iteration, reason="diverged", why=str(error), time=log.now())
-            error.add_note(remedy(run))
-            raise
-        journal.write("end", trainer.iteration, reason=reason, time=log.now())
-    if ranks.first:
-        conclude(run, reason)
-    return 128 + (ranks.signals or [signal.SIGINT])[0] if reason == "interrupted" else 0
+            if ranks.first:
+                conclude(run, reason)
+        except OSError:
+            if not interrupted:
+                raise
+            hush()  # the terminal was closed
+    return 128 + (ranks.signals or [signal.SIGINT])[0] if interrupted else 0
 
 
 # ---------------------------------------------------------------------------------------------- beginnings and the end
@@ -87,20 +90,25 @@ def conclude(run: Run, reason: str) -> None:
     say(reason, f"after iteration {trainer.iteration}, saved in {run.folder.path}")
 
 
-def begun(options: Train, ranks: Ranks) -> Run:
+def begun(options: Train, ranks: Ranks, held: contextlib.ExitStack) -> Run:
     """A new run. Whatever can be wrong with its input is found before anything is written."""
     run = Run(Trainer(options, read_corpus(options), ranks), Folder(Path(options.run)))
     unite(run.trainer)
-    if ranks.first and run.folder.begin(options):
-        say("set aside", f"the run in {run.folder.path}, as previous_*")
+    if ranks.first:
+        held.enter_context(run.folder.locked())
+        if aside := run.folder.begin(options):
+            say("set aside", f"the run that was in {run.folder.path}, in {aside}")
     return run
 
 
-def resumed(given: Mapping[str, Any], ranks: Ranks) -> Run:
+def resumed(given: Mapping[str, Any], ranks: Ranks, held: contextlib.ExitStack) -> Run:
     """A run that goes on from a checkpoint, in the folder where that is."""
     if "run" in given:
         raise OptionError("run: a resumed run stays in its folder; copy the folder to have both")
     path = find(given["resume"], best=False)
+    folder = Folder(path.parent)
+    if ranks.first and path.exists():
+        held.enter_context(folder.locked())
     anew = {name: value for name, value in given.items() if name not in {"resume", "threads"}}
     trainer = resume(read_checkpoint(path), anew, ranks)
     if trainer.iteration >= trainer.options.iterations:
@@ -110,12 +118,13 @@ def resumed(given: Mapping[str, Any], ranks: Ranks) -> Run:
             f"patience: {trainer.best.worse} validations in a row were worse; a larger --patience goes on"
         )
     unite(trainer, path)
-    folder = Folder(path.parent)
     if not ranks.first:
         return Run(trainer, folder)
+    kept = log.cut(folder.log, trainer.iteration)
     folder.sweep()
     folder.write_options(trainer.options)
-    kept = log.cut(folder.log, trainer.iteration)
+    if aside := match_best(folder, trainer, path):
+        say("set aside", f"{folder.best}, which is not the best of this run, in {aside}")
     start = next((r for r in kept if r["event"] == "start"), {})
     seconds = next((r["seconds"] for r in reversed(kept) if r["event"] == "train"), 0.0)
     say("resumed", f"{path}, after iteration {trainer.iteration}")
@@ -155,6 +164,27 @@ def introduce(run: Run, journal: log.Log) -> None:
 # ------------------------------------------------------------------------------------------------------------ the loop
 
 
+def ended(run: Run, journal: log.Log) -> str:
+    """Train, and log why that ended, which is returned.
+
+    If the log or the console can't be written to, what was learned is saved first. Of several ranks one can't do that
+    alone: there the checkpoint before remains.
+    """
+    trainer = run.trainer
+    try:
+        reason = loop(run, journal)
+    except DivergedError as error:
+        journal.write("end", error.iteration, reason="diverged", why=str(error), time=log.now())
+        error.add_note(remedy(run))
+        raise
+    except (CheckpointError, OSError):
+        if trainer.ranks.size == 1:
+            save(trainer, run.folder.last)
+        raise
+    journal.write("end", trainer.iteration, reason=reason, time=log.now())
+    return reason
+
+
 def loop(run: Run, journal: log.Log) -> str:
     """Train until there is a reason to stop, which is returned."""
     trainer, options = run.trainer, run.trainer.options
@@ -170,10 +200,12 @@ def loop(run: Run, journal: log.Log) -> str:
             reported = is_report(options, trainer.iteration)
             best = reported and report(run, journal, progress)
             reason = why_stop(trainer)
-            if best:
-                save(trainer, run.folder.best)
             if reported or reason or trainer.iteration % options.save_every == 0:
+                if trainer.ranks.first:
+                    journal.sync()
                 save(trainer, run.folder.last)
+                if best:  # after the last, from which a run goes on: it may not be older than the best
+                    save(trainer, run.folder.best)
                 progress.leave_out()
     return reason
 
@@ -235,19 +267,26 @@ def remedy(run: Run) -> str:
 
 @contextlib.contextmanager
 def signals() -> Iterator[list[int]]:
-    """A list to which Ctrl-C and SIGTERM add, instead of stopping the program at once; the second one stops it."""
+    """A list to which Ctrl-C and SIGTERM add, instead of stopping the program at once; the second one stops it.
+
+    So does SIGHUP of a terminal that is closed, but not if it is ignored, as under nohup. It may come twice, from the
+    terminal and from the shell: it stops nothing.
+    """
     received: list[int] = []
 
-    def note(number: int, _: object) -> None:
+    def receive(number: int, _: object) -> None:
         received.append(number)
-        restore()
+        restore(signal.SIGINT, signal.SIGTERM)
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def restore(*numbers: int) -> None:
+        for number in numbers:
+            signal.signal(number, before[number])
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        wanted.append(signal.SIGHUP)
+    before: dict[int, Any] = {number: signal.signal(number, receive) for number in wanted}
     try:
         yield received
     finally:
-        restore()
+        restore(*before)

@@ -25,7 +25,8 @@ from typing import Any, TypeAlias
 from demos import console
 from demos.lm.corpus import read_corpus
 from demos.lm.divergence import DivergedError
-from demos.lm.files import Folder, find, learned, model_in, read_checkpoint
+from demos.lm.files import learned, model_in, read_checkpoint
+from demos.lm.folder import Folder, find
 from demos.lm.options import Sweep, Train
 from demos.lm.progress import say
 from demos.lm.ranks import Ranks

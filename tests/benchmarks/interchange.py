@@ -16,7 +16,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # so that the file can be run from anywhere
 
-from demos.lm.files import find, learned, model_in, read_checkpoint, tensors_of
+from demos.lm.files import learned, model_in, read_checkpoint, tensors_of
+from demos.lm.folder import find
 from demos.lm.interchange import as_graph
 from demos.lm.model import CharLM
 from tinygrad_rnn import no_grad

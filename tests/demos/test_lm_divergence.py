@@ -145,6 +145,7 @@ def test_a_gradient_that_overflows_under_a_finite_loss(
     iteration, error = kept(model, capsys)
     assert iteration == 6
     assert re.match(r"char_lm.py: training diverged at iteration 8: loss \d\.\d+ nats, gradient norm (inf|nan);", error)
+    assert "after it" not in error
 
 
 def test_a_validation_that_overflows(

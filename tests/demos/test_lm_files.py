@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from demos.lm.corpus import read_corpus
-from demos.lm.files import check_output, find, learned, model_in, read_checkpoint, restore, resume, save
+from demos.lm.files import learned, model_in, read_checkpoint, restore, resume, save
+from demos.lm.folder import check_output, find
 from demos.lm.options import Train
 from demos.lm.settings import OptionError
 from demos.lm.training import Trainer
@@ -201,8 +202,9 @@ def test_a_text_that_has_changed_is_no_longer_learned(good: Path, tmp_path: Path
 
 
 def test_a_page_or_a_model_takes_the_place_of_no_file_of_a_run(good: Path, tmp_path: Path) -> None:
-    names = ["last.safetensors", "best.safetensors", "log.jsonl", "options.toml", "previous_last.safetensors"]
-    (tmp_path / "sub").mkdir()
+    names = ["last.safetensors", "best.safetensors", "log.jsonl", "options.toml", "previous_1/last.safetensors"]
+    for folder in ("sub", "previous_1"):
+        (tmp_path / folder).mkdir()
     for name in names:
         (tmp_path / name).write_bytes(b"precious")
         for path in (tmp_path / name, tmp_path / "sub" / ".." / name):

@@ -41,12 +41,12 @@ def test_when_reports_are_due() -> None:
     assert due(report=(5,), report_every=0) == [5, 10_000]
 
 
-def test_the_best_is_written_before_the_last(text: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So a run that is killed between the two goes on from before the best, and finds it again."""
+def test_the_best_is_written_after_the_last(text: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a run that is killed between the two goes on from the best, and the file of another is not lost."""
     written = []
     monkeypatch.setattr(run, "save", lambda trainer, path: written.append((trainer.iteration, path.stem)))
     assert train(text, model, "--report", "3", "--save-every", "4", iterations=9) == 0
-    assert written == [(3, "best"), (3, "last"), (4, "last"), (8, "last"), (9, "best"), (9, "last")]
+    assert written == [(3, "last"), (3, "best"), (4, "last"), (8, "last"), (9, "last"), (9, "best")]
 
 
 def test_the_best_is_kept_and_patience_ends(
@@ -76,17 +76,6 @@ def test_a_validation_that_is_no_number_is_not_the_best() -> None:
     assert best.take(2.0, 2)
     assert not best.take(2.0, 3)
     assert best == Best(2.0, 2, 1)
-
-
-def test_a_run_that_was_there_is_set_aside(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train(text, model, "--report", iterations=3) == 0
-    before = {file.name: file.read_bytes() for file in model.iterdir()}
-    capsys.readouterr()
-    assert train(text, model, "--report", "--units", "3", iterations=2) == 0
-    assert f"set aside      the run in {model}, as previous_*\n" in capsys.readouterr().out
-    for name, content in before.items():
-        assert (model / f"previous_{name}").read_bytes() == content
-    assert header(model)["iteration"] == 2
 
 
 # ------------------------------------------------------------------------------------------------------------- resuming
@@ -154,21 +143,6 @@ def test_the_log_tells_all(text: Path, model: Path) -> None:
     assert step["lr"] == new_schedule(Train(iterations=24, warm_up=5))(9)
     assert records[3]["seconds"] > step["seconds"] > 0
     assert records[-1]["reason"] == "done"
-
-
-def test_a_log_is_cut_where_a_run_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    assert list(log.read(path)) == log.cut(path, 5) == []
-    with log.Log(path) as journal:
-        for iteration in (0, 5, 10):
-            journal.write("train", iteration, nats=math.inf, sample="ё\n")
-    whole = path.read_bytes()
-    for torn in (b'{"event": "train", "itera', b"7\n", b'{"event": "train"}\n', b"\xff\xfe\n"):
-        path.write_bytes(whole + torn)
-        assert [r["iteration"] for r in log.read(path)] == [0, 5, 10]
-        kept = log.cut(path, 9)
-        assert kept[1] == {"event": "train", "iteration": 5, "nats": None, "sample": "ё\n"}
-        assert path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:2])
 
 
 # ----------------------------------------------------------------------------------------------------------- progress

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from demos.lm.files import find, model_in, read_checkpoint
+from demos.lm.files import model_in, read_checkpoint
+from demos.lm.folder import find
 from demos.lm.options import Sweep
 from demos.lm.settings import OptionError, values
 from demos.lm.sweep import jobs_of, trained

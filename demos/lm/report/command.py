@@ -9,7 +9,8 @@ from typing import Any
 from demos.lm import log
 from demos.lm.commands import readable
 from demos.lm.corpus import read
-from demos.lm.files import Folder, check_output, find, learned, model_in, read_checkpoint
+from demos.lm.files import learned, model_in, read_checkpoint
+from demos.lm.folder import Folder, check_output, find
 from demos.lm.options import Neurons, Report
 from demos.lm.progress import say
 from demos.lm.report import connectivity, neurons, page, sections
