@@ -16,7 +16,8 @@ from demos.lm.files import restore, tensors_of
 from demos.lm.interchange import as_graph, take
 from demos.lm.model import CELLS, CharLM
 from demos.lm.sampling import continuation
-from tests.demos.char_lm_runs import refused, train
+from tests.benchmarks.interchange import in_onnxruntime, in_torch
+from tests.demos.char_lm_runs import LINE, refused, train
 from tinygrad_rnn import Tensor, no_grad
 from tinygrad_rnn import text as texts
 from tinygrad_rnn.checkpoint import CheckpointError
@@ -63,6 +64,27 @@ def test_onnx_gives_the_logits_and_the_state(cell: str, layers: int, dtype: Any)
             ours = model(ids, whole([Tensor(tensor) for tensor in state]))
         given = {f"{name}_0": tensor for name, tensor in zip("hc", state, strict=False)}
         assert_equal(ours, other.run(None, {"ids": ids, **given}), 2e-6 if dtype == np.float32 else 1e-13)
+
+
+@pytest.fixture(scope="module")
+def trained(text: Path, tmp_path_factory: pytest.TempPathFactory) -> CharLM:
+    """An LSTM that has learned a little, so that it is sure of some characters."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(text, folder, "--units", "32", "--lr", "0.03", "--report", iterations=100)
+    return restore(str(folder))[0]
+
+
+@pytest.mark.parametrize("package", ["torch", "onnxruntime"])
+def test_what_was_trained_is_the_same_elsewhere(trained: CharLM, package: str) -> None:
+    pytest.importorskip("onnx" if package == "onnxruntime" else package, reason=f"{package} is not installed")
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    ids = trained.vocabulary.encode(LINE * 4)[:, None]
+    with no_grad():
+        ours = trained(ids)[0].data
+    theirs = in_torch(trained, "lstm", ids) if package == "torch" else in_onnxruntime(trained, ids)
+    largest = np.abs(ours).max()
+    assert largest > 5
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=2e-6 * largest, strict=True)
 
 
 def test_onnx_writes_the_same_text(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,6 +84,11 @@ def test_unknown_encoding_is_named(tmp_path: Path) -> None:
         read_text(write(tmp_path, b"abc"), encoding="utf-9")
 
 
+def test_a_codec_that_does_not_say_where_it_fails_is_quoted(tmp_path: Path) -> None:
+    with pytest.raises(TextError, match=r"text\.txt: not valid undefined: .*undefined encoding"):
+        read_text(write(tmp_path, b"abc"), encoding="undefined")
+
+
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf"])
 def test_empty_text_is_an_error(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(TextError, match=rf"text\.txt: holds no text \({len(data)} bytes\)"):
