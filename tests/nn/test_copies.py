@@ -110,9 +110,13 @@ def test_a_planned_layer_sees_changes_in_place(what: str) -> None:
 
 
 def test_a_step_is_kept_as_long_as_its_cell_is_as_it_was() -> None:
-    layer = nn.Recurrent([Reads()], unroll=False)
+    """Also if that holds a layer with steps and plans of its own."""
+    cell: Any = Reads()
+    layer, cell.inner = nn.Recurrent([cell], unroll=False), nn.GRU(3, 4, unroll=False, dtype=np.float64)
+    cell.inner(X)
     layer(X)
     step = layer.steps[0, False, False].step
+    cell.inner(X[:3])
     layer(X)
     layer.cells[0].weight_hh.data = layer.cells[0].weight_hh.data * 2
     layer(X)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tg
 from tests.scan.agreement import assert_agree, both_ways, cells, weighted
 from tinygrad_rnn import Tensor, gradients, nn
-from tinygrad_rnn.scan import passes, plan, planned, scan
+from tinygrad_rnn.scan import Pure, passes, plan, planned, scan
 from tinygrad_rnn.tensor import registry
-from tinygrad_rnn.tree import flat
+from tinygrad_rnn.tree import flat, rebuilt
 
 T, B, F, H = 5, 3, 4, 6
 TOLERANCE: dict[Any, float] = {np.float64: 1e-12, np.float32: 2e-5}
@@ -169,6 +169,23 @@ def test_states_are_told_apart_by_name() -> None:
     nothing, doubled = scan(lambda _, x: (None, x * 2), None, xs, unroll=False)
     assert nothing is None
     np.testing.assert_array_equal(doubled.data, 2 * xs[0])
+
+
+def test_a_pure_step_is_looked_at_again_for_a_state_nested_otherwise() -> None:
+    """The same tensors in another order, or under other names."""
+    h, c, x = np.random.default_rng(0).normal(size=(3, 4))
+
+    def step(s: Any, x: Tensor) -> tuple[Any, Tensor]:
+        if type(s) is tuple:
+            return s, (s[0] if s[1] is None else s[1] * 2) + x
+        c = s["c"] * 0.5 + x
+        return {"c": c, "h": s["h"] - c}, s["h"]
+
+    pure, xs = Pure(step), (np.stack([x] * 3),)
+    states: list[Any] = [{"h": h, "c": c}, {"c": c, "h": h}, (h, None), (None, h)]
+    for start in (rebuilt(state, map(Tensor, flat(state))) for state in states):
+        expected = scan(step, start, xs)[1].data
+        np.testing.assert_allclose(scan(pure, start, xs, unroll=False)[1].data, expected, rtol=1e-12)
 
 
 def test_tables_are_read_inside_the_loop() -> None:

@@ -13,9 +13,10 @@ from tinygrad_rnn.nn.cells import Cell, State, parts, whole
 from tinygrad_rnn.op import Op
 from tinygrad_rnn.ops import take, where
 from tinygrad_rnn.scan import Pure
+from tinygrad_rnn.scan.planned import Plans
 from tinygrad_rnn.tensor import Array, Tensor
 
-CLOSED = (Tensor, Op, type, FunctionType, ModuleType)  # what is compared by identity, whatever it holds
+CLOSED = (Tensor, Op, Plans, Pure, type, FunctionType, ModuleType)  # compared by identity, whatever they hold
 
 
 def step_of(cell: Cell, *, masked: bool, gathered: bool) -> Callable[..., tuple[State, Tensor]]:
@@ -75,7 +76,7 @@ def within(x: Any, seen: set[int]) -> Iterator[Any]:
         contents += [x.keys(), x.values()]
     elif isinstance(x, (list, tuple, set, frozenset)):
         contents.append(x)
-    if not isinstance(x, CLOSED) and hasattr(x, "__dict__"):
+    if not isinstance(x, (*CLOSED, Kept)) and hasattr(x, "__dict__"):
         contents.append(vars(x).values())
     for collection in contents:
         if not isinstance(collection, (tuple, frozenset)):

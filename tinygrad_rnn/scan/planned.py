@@ -26,7 +26,7 @@ from tinygrad_rnn.scan.run import Piece, Run
 from tinygrad_rnn.scan.tape import Outside, Tape, replay
 from tinygrad_rnn.scan.trace import record
 from tinygrad_rnn.tensor import Array, Tensor, plain
-from tinygrad_rnn.tree import flat, rebuilt
+from tinygrad_rnn.tree import flat, leaves, rebuilt
 
 MOST_PLANS = 32  # kept for the functions of users; each has the buffers of a few runs
 MOST_RUNS = 4  # idle ones that a plan keeps
@@ -187,7 +187,8 @@ class Pure:
     ``scan`` runs a plain function once at each call, to see what it computes and from which tensors. Of a Pure step it
     remembers that for inputs of one form, which matters where a step takes microseconds. It must be made anew when a
     tensor that the step reads is replaced by another (new values in it are no matter), unless that is handed to it as
-    one of ``shared``; the ``plans`` of the one before serve the new one wherever the operations are the same.
+    one of ``shared``, and when numbers in an array or anything else that it reads have changed. The ``plans`` of the
+    one before serve the new one wherever the operations are the same.
     """
 
     def __init__(self, step: Callable[..., Any], plans: Plans | None = None) -> None:
@@ -244,6 +245,7 @@ def planned_step(
     if isinstance(step, Pure):
         form = (
             thread.recorder.enabled,
+            None if type(state) is Tensor else tuple(path for path, _ in leaves(state)),
             tuple((x.shape[1:], x.dtype, x.requires_grad) for x in xs),
             tuple((s.shape, s.dtype, s.requires_grad) for s in (*states, *shared)),
         )
