@@ -187,7 +187,7 @@ def pull_back(
                     values.append(x._data if type(x) is Tensor else x)
             contributions = op.joint(g, value, *values, **params) if op.joint else op.rules
             for x, part in zip(inputs, contributions):  # noqa: B905  optional inputs may be left out
-                if type(x) is Tensor and x.requires_grad and (live is None or id(x) in live):
+                if type(x) is Tensor and x._requires_grad and (live is None or id(x) in live):
                     if op.joint:
                         new = part
                     elif part is None:
@@ -226,7 +226,7 @@ def reachable(outputs: Sequence[Tensor], wrt: Sequence[Tensor] | None) -> tuple[
             if type(x) is Tensor:
                 if x.time > time:
                     raise stale(out, x)
-                if x.requires_grad and id(x) not in seen:
+                if x._requires_grad and id(x) not in seen:
                     seen[id(x)] = x
                     order.append(x)
     order.sort(key=by_time)

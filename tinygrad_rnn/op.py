@@ -107,7 +107,7 @@ class Op:
             kind = type(x)
             if kind is Tensor:
                 arrays.append(x._data)
-                if x.requires_grad:
+                if x._requires_grad:
                     record = True
             elif kind in PLAIN:
                 arrays.append(x)
@@ -138,14 +138,14 @@ class Op:
             if has_array:
                 inputs = tuple(snapshot(x) for x in inputs)
             out._data = data
-            out.requires_grad = True
+            out._requires_grad = True
             out._made = (self, inputs, params, recorder.scope)
             if recorder.observers:
                 for observe in recorder.observers:
                     observe(out)
         else:
             out._data = snapshot(data)  # a view of a parameter must not follow its updates
-            out.requires_grad = False
+            out._requires_grad = False
             out._made = None
             if recorder.tracing:
                 out._made = (self, inputs, params, recorder.scope)

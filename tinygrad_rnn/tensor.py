@@ -71,9 +71,10 @@ class Tensor:
     Raises TypeError if ``requires_grad`` is asked of integers or booleans, or ``data`` is not numeric.
     """
 
-    __slots__ = ("__weakref__", "_data", "_made", "grad", "name", "requires_grad", "time")
+    __slots__ = ("__weakref__", "_data", "_made", "_requires_grad", "grad", "name", "time")
     __hash__ = object.__hash__
     _data: Array
+    _requires_grad: bool
     _made: tuple[Op, tuple[Any, ...], dict[str, Any], Scope] | None  # a Node, mostly as the bare tuple: 6x as quick
     grad: Any  # None, an array, or (after backward with create_graph=True) a Tensor
     time: int  # tick of `clock` at which the value was made or last replaced
@@ -90,16 +91,10 @@ class Tensor:
         array = as_array("Tensor: data", data._data if isinstance(data, Tensor) else data, dtype)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"Tensor: data must be numbers or booleans, but this is an array of {array.dtype}")
-        if not isinstance(requires_grad, (bool, np.bool_)):
-            raise TypeError(f"Tensor: requires_grad is True or False, not {reprlib.repr(requires_grad)}")
-        if requires_grad and array.dtype.kind != "f":
-            raise TypeError(
-                f"Tensor: only floating-point tensors can require grad, but this is {array.dtype}; use dtype=float"
-            )
         array.setflags(write=False)
         self._data = array
-        self.requires_grad = requires_grad
         self._made = None
+        self.requires_grad = requires_grad
         self.grad = None
         self.time = next(clock)
         self.name = name
@@ -139,6 +134,23 @@ class Tensor:
         self.time = next(clock)
 
     @property
+    def requires_grad(self) -> bool:
+        """Whether backward computes a gradient for it. Assign to freeze a leaf (False) or to free it (True)."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"Tensor: requires_grad is True or False, not {reprlib.repr(value)}")
+        if value and self._data.dtype.kind != "f":
+            raise TypeError(
+                f"Tensor: only floating-point tensors can require grad, but this is {self._data.dtype}; use dtype=float"
+            )
+        if self._made is not None and not value:
+            raise TypeError("requires_grad: only a leaf can be frozen; this tensor was computed, so detach() it")
+        self._requires_grad = bool(value)
+
+    @property
     def node(self) -> Node | None:
         """How this tensor was made: its operation, inputs, parameters and scope; None for a leaf or constant."""
         made = self._made
@@ -168,7 +180,7 @@ class Tensor:
         """A Tensor of the same value with no history: gradients stop here."""
         out = Tensor.__new__(Tensor)
         out._data = snapshot(self._data)
-        out.requires_grad = False
+        out._requires_grad = False
         out._made = out.grad = out.name = None
         out.time = self.time
         return out
@@ -218,7 +230,7 @@ class Tensor:
         return bool(self.item())
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        if self.requires_grad:
+        if self._requires_grad:
             raise TypeError(
                 f"a tensor that requires grad (shape {self.shape}) was about to become a plain array, which would cut "
                 "the graph silently; say so with .detach(), or use the tensor's own operations"

@@ -53,6 +53,23 @@ def test_integers_and_booleans_cannot_require_grad(data: Any) -> None:
     assert Tensor(data, requires_grad=True, dtype=float).requires_grad
 
 
+def test_requires_grad_is_checked_when_it_is_set_as_well() -> None:
+    t = Tensor([1, 2])
+    with pytest.raises(TypeError, match="only floating-point tensors can require grad, but this is int64"):
+        t.requires_grad = True
+    t.requires_grad = False
+    x = leaf(2)
+    for value in ("x", 1, None):
+        with pytest.raises(TypeError, match=f"requires_grad is True or False, not {value!r}"):
+            x.requires_grad = value  # type: ignore[assignment]
+    assert x.requires_grad
+    y = x * 2
+    with pytest.raises(TypeError, match=re.escape("only a leaf can be frozen; this tensor was computed, so detach()")):
+        y.requires_grad = False
+    x.requires_grad = False
+    assert not (x * 2).requires_grad
+
+
 @pytest.mark.parametrize("data", ["text", None, [1j], object(), ["a", "b"]])
 def test_what_is_no_number_is_refused(data: Any) -> None:
     with pytest.raises(TypeError, match=r"^Tensor: data must be numbers or booleans, but this is an array of"):

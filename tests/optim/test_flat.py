@@ -193,12 +193,6 @@ def test_a_gradient_of_another_kind_is_an_error() -> None:
     assert a.data.tolist() == [1, 2]
 
 
-def integers_requiring_grad() -> Tensor:
-    t = Tensor([1, 2])
-    t.requires_grad = True
-    return t
-
-
 @pytest.mark.parametrize(
     ("parameters", "kind", "text"),
     [
@@ -214,7 +208,6 @@ def integers_requiring_grad() -> Tensor:
             TypeError,
             "parameter 1 'w' is float32, but one buffer has one floating-point dtype, here float64; convert it",
         ),
-        ([integers_requiring_grad()], TypeError, "parameter 0 is int64, but one buffer has one floating-point dtype"),
     ],
 )
 def test_what_cannot_be_optimized(parameters: list[Tensor], kind: type[Exception], text: str) -> None:

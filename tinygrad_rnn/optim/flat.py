@@ -121,7 +121,7 @@ def trainable(parameters: Iterable[Tensor]) -> tuple[Tensor, ...]:
         if not p.requires_grad:
             continue
         dtype = next(iter(unique.values()), p).dtype
-        if p.dtype.kind != "f" or p.dtype != dtype:
+        if p.dtype != dtype:
             raise TypeError(
                 f"{label(i, p)} is {p.dtype}, but one buffer has one floating-point dtype, here {dtype}; convert it, "
                 "or make one optimizer for each dtype"
