@@ -13,6 +13,7 @@ Two rules keep a recorded graph true to the values it was computed from:
 
 from __future__ import annotations
 
+import copy
 import difflib
 import itertools
 import reprlib
@@ -211,6 +212,21 @@ class Tensor:
         return f"Tensor({body}, {self._data.dtype}{made}{tail})"
 
     # ------------------------------------------------------------------------------------------- Python's protocols
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy is a leaf with an array of its own: what ``copy.copy`` and ``multiprocessing`` ask for."""
+        if self._made is not None:
+            raise TypeError(
+                f"only a leaf can be copied or sent to another process, but this tensor of shape {self.shape} was "
+                "computed and has its graph behind it; detach() it first"
+            )
+        return Tensor, (self._data, self._requires_grad), (None, {"name": self.name})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy with a copy of its gradient."""
+        twin = copy.copy(self)
+        twin.grad = copy.deepcopy(self.grad, memo)
+        return twin
 
     def __len__(self) -> int:
         if not self._data.ndim:

@@ -48,12 +48,6 @@ class Loan:
         if hasattr(self, "run"):
             self.planned.give_back(self.run)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError(
-            "a tensor that a planned scan computed can't be copied or pickled together with its graph: detach() it "
-            "first, as a state that a module carries, or run the scan with unroll=True"
-        )
-
     def __repr__(self) -> str:
         return f"<buffers of {self.run.T} steps>"
 
