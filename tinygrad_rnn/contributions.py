@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce
-from operator import add, itemgetter
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -55,12 +54,12 @@ class At:
 
     @staticmethod
     def recorded(parts: Sequence[At]) -> Any:
-        """The sum as recorded operations: one for all slices, and one for each gather."""
-        sums = [registry["scatter_add"](p.value, *p.arrays, key=p.key, shape=p.shape) for p in parts if p.arrays]
-        if slices := [part for part in parts if not part.arrays]:
-            keys = tuple(part.key for part in slices)
-            sums.append(registry["assemble"](*(part.value for part in slices), keys=keys, shape=slices[0].shape))
-        return reduce(add, sums)
+        """The sum as one recorded operation."""
+        first = parts[0]
+        if len(parts) == 1 and first.arrays:
+            return registry["scatter_add"](first.value, *first.arrays, key=first.key, shape=first.shape)
+        inputs = [x for part in parts for x in (part.value, *part.arrays)]
+        return registry["assemble"](*inputs, keys=tuple(part.key for part in parts), shape=first.shape)
 
 
 class Rows:
@@ -138,7 +137,7 @@ def add_rows(buffer: Array, value: Array, index: Array) -> None:
 
     A group is summed as a product with ones, which BLAS does several times as fast as ``np.add.reduceat``.
     """
-    index = index.reshape(-1) % len(buffer)
+    index = index.reshape(-1).astype(np.intp) % len(buffer)
     order = np.argsort(index, kind="stable")
     rows = value.reshape(index.size, -1)
     targets, starts = np.unique(index[order], return_index=True)
@@ -149,8 +148,12 @@ def add_rows(buffer: Array, value: Array, index: Array) -> None:
 
 def fill(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     """A getitem key with its index arrays in place. Raises ValueError if it has another number of places for them."""
-    places = [part is ARRAY for part in key].count(True)
-    if places != len(arrays):
-        raise ValueError(f"the key has {places} places for index arrays, but there are {len(arrays)}")
+    if places(key) != len(arrays):
+        raise ValueError(f"the key has {places(key)} places for index arrays, but there are {len(arrays)}")
     rest = iter(arrays)
     return tuple(next(rest) if part is ARRAY else part for part in key)
+
+
+def places(key: tuple[Any, ...]) -> int:
+    """How many index arrays belong into a getitem key."""
+    return [part is ARRAY for part in key].count(True)

@@ -92,6 +92,46 @@ def test_unstacked_rows_come_back_in_their_places(large: int, monkeypatch: pytes
         np.testing.assert_array_equal(x.grad, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.dtype(code) for code in "bBhHiIlLqQ"], ids=str)
+@pytest.mark.parametrize("count", [5, 60])  # scattered one by one, and sorted
+def test_indices_may_be_integers_of_any_size(dtype: np.dtype[Any], count: int) -> None:
+    """A table longer than the dtype can say, and negative indices where it can say them."""
+    index = np.arange(count) % 7 * 18
+    if dtype.kind == "i":
+        index[::3] -= 126
+    table = np.zeros((300, 2))
+    np.add.at(table, index, 1)
+    for gather in (tg.take, lambda x, i: x[i], lambda x, i: x.reshape(150, 2, 2)[i.reshape(1, -1) // 2, i % 2]):
+        x = leaf(np.zeros((300, 2)))
+        gather(x, index.astype(dtype)).sum().backward()
+        np.testing.assert_array_equal(x.grad, table)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_recorded_gathers_are_one_operation_to_any_order(mixed: bool) -> None:
+    random = np.random.default_rng(3)
+    value, mask = random.standard_normal((6, 3)), np.arange(6) % 2 == 0
+
+    def loss(x: Tensor) -> Tensor:
+        parts = [tg.take(x, random.integers(-6, 6, (2, 2))) for _ in range(5)]
+        if mixed:
+            parts += [x[mask], x[[0, 0], [1, -2]], tg.take(x, Tensor([1, 1]), axis=1), x[2:], x[-1, ::-1]]
+        return sum(((part**4).sum() for part in parts), Tensor(0.0))
+
+    random = np.random.default_rng(4)
+    x = leaf(value)
+    (first,) = gradients(loss(x), [x], create_graph=True)
+    assert first.node is not None
+    assert (first.node.op.name, len(first.node.params["keys"])) == ("assemble", 10 if mixed else 5)
+    (second,) = gradients(first.sum(), [x], create_graph=True)
+    (third,) = gradients(second.sum(), [x])
+    random = np.random.default_rng(4)
+    uses = leaf(np.ones(value.shape))
+    loss(uses).backward()  # 4 for each use
+    for found, expected in [(first, value**3), (second, 3 * value**2), (third, 6 * value)]:
+        np.testing.assert_allclose(np.asarray(getattr(found, "data", found)), uses.grad * expected, rtol=1e-12)
+
+
 # ----------------------------------------------------------------------------------------------- ownership of gradients
 
 

@@ -123,7 +123,17 @@ def test_slicing_in_a_loop_costs_the_size_of_the_whole(
     assert costs[1] <= 4.5 * costs[0]
 
 
-@pytest.mark.parametrize("index", [lambda t: t, lambda t: slice(t, t + 2), lambda t: (slice(None, None, 2), t % 8)])
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda t: t,
+        lambda t: slice(t, t + 2),
+        lambda t: (slice(None, None, 2), t % 8),
+        lambda t: [t, 0],
+        lambda t: np.arange(200) == t,
+    ],
+    ids=["x[t]", "windows", "columns", "gathers", "masks"],
+)
 def test_slicing_in_a_loop_stays_linear_for_derivatives_of_derivatives(
     index: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

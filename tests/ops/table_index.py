@@ -59,11 +59,13 @@ def scatters(draw: DrawFn) -> Call:
 
 @st.composite
 def assemblies(draw: DrawFn) -> Call:
-    """One to three slices of one shape, which may overlap."""
+    """One to three slices or gathers of one shape, which may overlap."""
     shape = draw(SHAPES)
-    some = [draw(hnp.basic_indices(shape, allow_newaxis=True)) for _ in range(draw(st.integers(1, 3)))]
-    keys = tuple(key if isinstance(key, tuple) else (key,) for key in some)
-    return Call(tuple(draw(floats(np.shape(np.empty(shape)[key]))) for key in keys), {"keys": keys, "shape": shape})
+    inputs: list[Any] = []
+    some = [draw(keys(shape)) for _ in range(draw(st.integers(1, 3)))]
+    for key, arrays in some:
+        inputs += [draw(floats(np.shape(np.empty(shape)[filled(key, arrays)]))), *arrays]
+    return Call(tuple(inputs), {"keys": tuple(key for key, _ in some), "shape": shape})
 
 
 @st.composite
@@ -88,6 +90,15 @@ def flat_index(shape: tuple[int, ...], key: tuple[Any, ...], arrays: tuple[Any, 
     return np.asarray(np.arange(math.prod(shape)).reshape(shape)[filled(key, arrays)])
 
 
+def assembled(*inputs: Any, keys: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+    rest, out = list(inputs), np.zeros(math.prod(shape))
+    for key in keys:
+        x = rest.pop(0)
+        arrays = tuple(rest.pop(0) for part in key if part is ARRAY)
+        out += np.bincount(flat_index(shape, key, arrays).reshape(-1), x.reshape(-1), math.prod(shape))
+    return out.reshape(shape)
+
+
 INDEX: dict[str, Case] = {
     "getitem": Case(getitems(), lambda x, *arrays, key: x.reshape(-1)[flat_index(x.shape, key, arrays)]),
     "scatter_add": Case(
@@ -98,10 +109,7 @@ INDEX: dict[str, Case] = {
     ),
     "assemble": Case(
         assemblies(),
-        lambda *xs, keys, shape: sum(
-            np.bincount(flat_index(shape, key, ()).reshape(-1), x.reshape(-1), math.prod(shape)).reshape(shape)
-            for x, key in zip(xs, keys, strict=True)
-        ),
+        assembled,
     ),
     "take": Case(takes(), lambda x, indices, axis=0: x[(slice(None),) * (axis % x.ndim) + (indices,)]),
 }

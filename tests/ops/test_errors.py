@@ -81,6 +81,8 @@ WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
      lambda: tg.getitem(t(3), ints([0]), key=("array", "array"))),
     (TypeError, "getitem((3,), key=([0, 0],)): a key is a tuple of integers, slices, ... and None, or 'array'",
      lambda: tg.getitem(t(3), key=([0, 0],))),
+    (ValueError, "the keys have places for 2 values and index arrays, but there are 1",
+     lambda: tg.assemble(t(1), keys=(("array",),), shape=(3,))),
     (IndexError, "getitem((3,), key=(5,)): index 5 is out of bounds", lambda: t(3)[5]),
     (IndexError, "getitem((3,), (1,), key=('array',)): index 7 is out of bounds", lambda: t(3)[[7]]),
     (IndexError, "getitem((3,), (2,), key=('array',)): boolean index did not match", lambda: t(3)[[True, False]]),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.contributions import At, add_at, fill
+from tinygrad_rnn.contributions import At, add_at, fill, places
 from tinygrad_rnn.op import op
 from tinygrad_rnn.ops.elementwise import Value
 from tinygrad_rnn.tensor import ARRAY, STATIC_KEYS, Array
@@ -62,19 +64,42 @@ def take(x: Value, indices: Value, *, axis: int = 0) -> Array:
     return np.take(x, indices, axis)
 
 
-def assemble_rule(g: Value, out: Value, *xs: Value, keys: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Value:
-    """Each input's slice of ``g``."""
-    return tuple(g[key] for key in keys)
+def assemble_rule(
+    g: Value, out: Value, *inputs: Value, keys: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]
+) -> Value:
+    """What is in ``g`` at the place of each value; None for the index arrays."""
+    cotangents: list[Value] = []
+    for _, arrays, key in parts(inputs, keys):
+        cotangents += [g[fill(key, arrays)], *[None] * len(arrays)]
+    return tuple(cotangents)
 
 
 @op(assemble_rule)
-def assemble(*xs: Value, keys: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Array:
-    """Zeros of ``shape``, with each of ``xs`` added at its key (slices and integers): the transpose of ``split``.
+def assemble(*inputs: Value, keys: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Array:
+    """Zeros of ``shape``, with each value of the ``inputs`` added at its key: the transpose of ``split``.
+
+    After each value come the index arrays of its key, if it has any.
 
     >>> assemble(np.ones(2), np.array([5.0, 7.0]), keys=((slice(0, 2),), (slice(1, 3),)), shape=(4,))
     array([1., 6., 7., 0.])
     """
-    out = np.zeros(shape, np.result_type(*xs))
-    for x, key in zip(xs, keys, strict=True):
-        out[key] += x
+    placed = list(parts(inputs, keys))
+    out = np.zeros(shape, np.result_type(*(x for x, _, _ in placed)))
+    for x, arrays, key in placed:
+        if arrays:
+            add_at(out, x, arrays, key)
+        else:
+            out[key] += x
     return out
+
+
+def parts(
+    inputs: tuple[Value, ...], keys: tuple[tuple[Any, ...], ...]
+) -> Iterator[tuple[Value, tuple[Value, ...], tuple[Any, ...]]]:
+    """Each value among the inputs of ``assemble``, with its index arrays and its key."""
+    expected = len(keys) + sum(map(places, keys))
+    if len(inputs) != expected:
+        raise ValueError(f"the keys have places for {expected} values and index arrays, but there are {len(inputs)}")
+    rest = iter(inputs)
+    for key in keys:
+        yield next(rest), tuple(islice(rest, places(key))), key

@@ -199,7 +199,7 @@ class Book:
         if not any(type(a) is Value for a in args):
             return np.asarray(out.data)
         forward, self.current = node.op.forward, {}
-        if node.op is registry["assemble"]:
+        if node.op is registry["assemble"] and len(args) == len(node.params["keys"]):  # slices, no gathers
             return self.write("assemble", forward, args, node.params, np.array(out.data))
         try:
             result = self.latest(forward(*args, **node.params))
