@@ -82,6 +82,29 @@ def test_pow_at_0() -> None:
         assert slope(lambda x: x**0.5, [0]) == [[np.inf]]
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_pow_0_has_slope_0_wherever_its_base_is(dtype: Any) -> None:
+    tiny = np.finfo(dtype).smallest_subnormal
+    for zero in (0, 0.0, np.zeros(4, dtype), np.zeros(4, np.uint8), np.zeros(4, np.int8), np.zeros(4, bool)):
+        x = Tensor(np.array([tiny, 0, -tiny, 2], dtype), requires_grad=True)
+        (x**zero).sum().backward()
+        assert x.grad.tolist() == [0, 0, 0, 0]
+    x = Tensor(np.array([3, 3, -2], dtype), requires_grad=True)
+    (x ** np.array([1, 2, 3], np.uint8)).sum().backward()
+    assert x.grad.tolist() == [1, 6, 12]
+
+
+def test_the_mixed_derivative_of_pow_at_exponent_0_is_1_over_x() -> None:
+    x, y = Tensor(4.0, requires_grad=True), Tensor(0.0, requires_grad=True)
+    (first,) = gradients(x**y, [x], create_graph=True)
+    assert [float(g) for g in gradients(first, [x, y])] == [0, 0.25]
+
+
+def test_0_to_a_negative_power_falls_without_end() -> None:
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert slope(lambda y: 0**y, [-1, 0, 1]) == [[-np.inf, 0, 0]]
+
+
 def test_pow_at_0_to_higher_orders() -> None:
     x = Tensor(0.0, requires_grad=True)
     derivatives, y = [], x**3
@@ -154,6 +177,25 @@ def test_softplus_keeps_its_precision_where_it_is_small() -> None:
 
 def test_sigmoid_keeps_its_precision_where_it_is_small() -> None:
     assert float(tg.sigmoid(-700.0)) == pytest.approx(np.exp(-700), rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, bool, np.int64])
+def test_sigmoid_of_integers_of_any_size_is_that_of_their_values(dtype: Any) -> None:
+    x = np.array([0, 1, 20, 100]).astype(dtype)
+    np.testing.assert_array_equal(tg.sigmoid(x), tg.sigmoid(x.astype(float)), strict=True)
+
+
+def test_sigmoid_of_half_precision_neither_overflows_nor_misses_1() -> None:
+    x = np.array([-65504, -11, 0, 1, 9, 11, 12, 65504], np.float16)
+    np.testing.assert_allclose(tg.sigmoid(x), tg.sigmoid(x.astype(float)), rtol=2e-3)
+    assert tg.sigmoid(x).dtype == np.float16
+
+
+def test_a_bias_that_is_more_precise_than_the_product_keeps_its_digits() -> None:
+    x, w, b = np.ones((2, 3), np.float32), np.ones((4, 3), np.float32), np.full(4, 1e-12)
+    for dtype, bias in [(np.float32, b), (np.int64, b), (np.int64, 0.5), (np.float32, b.astype(np.float32))]:
+        out = tg.linear(x.astype(dtype), w.astype(dtype), bias)
+        np.testing.assert_array_equal(out, x.astype(dtype) @ w.astype(dtype).T + bias, strict=True)
 
 
 def test_expm1_and_log1p_keep_their_precision_near_0() -> None:

@@ -115,7 +115,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (TypeError, "sum((2,), dim=1): sum() got an unexpected keyword argument 'dim'", lambda: tg.sum(t(2), dim=1)),
     (TypeError, "sum((2,), 0): sum() takes 1 positional argument", lambda: tg.sum(t(2), 0)),
     (TypeError, "prod((2, 2), axis=(0, 1)): axis is an int or None here", lambda: tg.prod(t(2, 2), axis=(0, 1))),
-    (TypeError, "astype((2,), dtype=dtype('int64')): only floating-point dtypes carry gradients, not int64; detach()",
+    (TypeError, "only floating-point dtypes carry gradients, not int64; write t.detach().numpy().astype('int64')",
      lambda: t(2).astype(int)),
 ]  # fmt: skip
 

@@ -90,6 +90,20 @@ class TestLimits:
         np.testing.assert_allclose(tg.softmax(x), np.exp([expected] * 3), rtol=2e-5 if dtype == np.float32 else 1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_slices_of_nothing_and_of_the_largest_numbers(dtype: Any) -> None:
+    """Where a difference of two numbers is too large for the dtype, and where 1e-30 is 0."""
+    top = float(np.finfo(dtype).max)
+    x = np.array([[-INF, -INF], [top, -top], [-top, -top]], dtype)
+    assert tg.softmax(x).tolist() == [[0, 0], [1, 0], [0.5, 0.5]]
+    assert tg.softmax(x[1:]).tolist() == [[1, 0], [0.5, 0.5]]
+    assert tg.log_softmax(x)[:2].tolist() == [[-INF, -INF], [0, -INF]]
+    assert tg.logsumexp(x, axis=-1)[:2].tolist() == [-INF, top]
+    losses = tg.cross_entropy(x, np.array([0, 0, 0]), reduction="none")
+    assert losses[:2].tolist() == [INF, 0]
+    assert losses.dtype == dtype
+
+
 def call(case: Case) -> tuple[Tensor, dict[str, Tensor]]:
     """The result of this package for a golden case, and its leaves."""
     options = case.options

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_rnn.op import op
-from tinygrad_rnn.tensor import Array
+from tinygrad_rnn.tensor import Array, Tensor
 
 Value: TypeAlias = Any  # at the caller's a Tensor, array or number; inside, an array or number
 
@@ -44,18 +44,25 @@ def neg(x: Value) -> Array:
 
 
 def pow_x(g: Value, out: Value, x: Value, y: Value) -> Value:
-    """g y x^(y-1). At 0⁰ alone another base stands for x, so that y = 0 makes the product 0."""
-    return g * y * pow(where(mul(equal(x, 0), equal(y, 0)), 1, x), y - 1)
+    """g y x^(y-1). Where y is 0 and the power could overflow, another base stands for x, so that the product is 0."""
+    if not isinstance(y, Real) or y == 0:
+        x = where(mul(less(abs(x), np.finfo(x.dtype).tiny), equal(y, 0)), 1, x)
+    if isinstance(y, (Tensor, np.ndarray)) and y.dtype.kind == "u":  # where 0 - 1 is large
+        return g * y * pow(x, (y - 1.0).astype(out.dtype))
+    return g * y * pow(x, y - 1)
 
 
-@op(
-    x=pow_x,
-    y=lambda g, out, x, y: g * out * log(where(equal(x, 0), 1, x)),
-)
+def pow_y(g: Value, out: Value, x: Value, y: Value) -> Value:
+    """g x^y log x. Where x is 0 and y is not negative, 1 stands for x, so that the logarithm is 0."""
+    return g * out * log(where(mul(equal(x, 0), greater_equal(y, 0)), np.ones((), out.dtype), x))
+
+
+@op(x=pow_x, y=pow_y)
 def pow(x: Value, y: Value) -> Array:
     """x to the power y.
 
-    The derivative with respect to x of x⁰ is 0 everywhere, and with respect to y of 0ʸ is 0 (as in PyTorch).
+    The derivative with respect to x of x⁰ is 0 everywhere, and with respect to y of 0ʸ is 0 for y >= 0 and -inf for
+    y < 0, where 0ʸ is infinite (as in PyTorch).
     """
     return np.power(x, y)
 
@@ -99,7 +106,8 @@ def tanh(x: Value) -> Array:
 @op(x=lambda g, out, x: g * (out - out * out))
 def sigmoid(x: Value) -> Array:
     """1 / (1 + exp(-x)), without overflow, and with full relative precision for large negative x."""
-    e = np.minimum(x, 40.0 if getattr(x, "itemsize", 8) > 2 else 11.0)  # beyond, the result rounds to 1
+    half = getattr(x, "itemsize", 8) == 2 and x.dtype.kind == "f"
+    e = np.minimum(x, 11.0 if half else 40.0)  # beyond, the result rounds to 1
     out = e if e.ndim else None
     e = np.exp(e, out=out)
     return np.divide(e, 1 + e, out=out)
@@ -167,7 +175,9 @@ def astype(x: Value, *, dtype: np.dtype[Any]) -> Array:
     """x in another floating-point dtype; the gradient comes back in the dtype of x."""
     new = np.dtype(dtype)
     if new.kind != "f":
-        raise TypeError(f"only floating-point dtypes carry gradients, not {new}; detach() first")
+        raise TypeError(
+            f"only floating-point dtypes carry gradients, not {new}; write t.detach().numpy().astype('{new}')"
+        )
     return np.asarray(x).astype(new)
 
 

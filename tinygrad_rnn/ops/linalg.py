@@ -68,7 +68,11 @@ def linear(x: Value, weight: Value, bias: Value = None) -> Array:
         raise ValueError("weight is a matrix [O, I]")
     try:
         out = product(x, weight.T)
-        return out if bias is None else np.add(out, bias, out=out if out.ndim else None)
+        if bias is None:
+            return out
+        if getattr(bias, "dtype", None) is not out.dtype:
+            out = out.astype(np.result_type(out, bias), copy=False)
+        return np.add(out, bias, out=out)
     except ValueError:
         O, I = weight.shape  # noqa: E741  the names of the docstring
         if x.shape[-1:] != (I,):
