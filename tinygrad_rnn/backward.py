@@ -146,7 +146,13 @@ def walk(
     pull = pull_back
     for observer in thread.recorder.observers:
         pull = getattr(observer, "pull_back", pull)
-    return pull(order, live, wanted, sums, record=record, free=free)
+    try:
+        return pull(order, live, wanted, sums, record=record, free=free)
+    except BaseException:
+        for output in outputs:
+            if output._made is FREED:
+                output._made = FAILED
+        raise
 
 
 def pull_back(
@@ -219,8 +225,8 @@ def reachable(outputs: Sequence[Tensor], wrt: Sequence[Tensor] | None) -> tuple[
         made = out._made
         if made is None:
             continue
-        if made is FREED:
-            raise freed()
+        if not made[1]:  # no inputs: FREED or FAILED
+            raise made[0].forward()
         time = out.time
         for x in made[1]:
             if type(x) is Tensor:
@@ -282,6 +288,15 @@ def freed() -> RuntimeError:
     )
 
 
+def failed() -> RuntimeError:
+    """The error for a backward after one that ended with an error."""
+    return RuntimeError(
+        "backward: an earlier backward() through this graph ended with an error, when part of it had been freed "
+        "already; mend what that error names, and compute the loss again"
+    )
+
+
+FAILED = Node(Op(failed, None, {}), (), {}, ())  # stands at the output of a backward that went only a part of its way
 FREED = Node(Op(freed, None, {}), (), {}, ())  # stands where a node was that backward has let go
 
 

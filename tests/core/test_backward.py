@@ -138,6 +138,19 @@ def test_backward_twice_says_what_to_do() -> None:
     assert float(x.grad) == 12
 
 
+def test_a_backward_that_failed_is_not_called_an_earlier_one() -> None:
+    x, scale = leaf([1.0, 2.0]), leaf(2.0)
+    loss = (tg.where(x, 1.0, x) * scale).sum()
+    with pytest.raises(TypeError, match="no derivative with respect to its input 'condition'"):
+        loss.backward()
+    for again in (loss, loss * 2):
+        with pytest.raises(
+            RuntimeError,
+            match=r"an earlier backward\(\) through this graph ended with an error.*compute the loss again",
+        ):
+            again.backward()
+
+
 def test_retain_graph_allows_a_second_pass() -> None:
     x = leaf(2.0)
     y = x * x

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from tinygrad_rnn.backward import FREED
 from tinygrad_rnn.tensor import Node, Scope, Tensor
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def recorded(outputs: Sequence[Tensor]) -> list[tuple[Tensor, Node]]:
         x = stack.pop()
         if type(x) is not Tensor or x._made is None or id(x) in found:  # noqa: SLF001  nodes are plain data
             continue
-        if x._made is FREED:  # noqa: SLF001
+        if not x._made[1]:  # noqa: SLF001  what backward has let go has no inputs
             raise RuntimeError(
                 "draw: this graph was freed by backward(); draw before backward(), or give it retain_graph=True"
             )
