@@ -1,8 +1,12 @@
-"""What errors say to those who come from NumPy: its functions' names here, what to write instead, indices as text."""
+"""For those who come from NumPy or PyTorch: arguments in the forms that they know, and what errors say to them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.op import Op
+    from tinygrad_rnn.tensor import Tensor
 
 UFUNCS = {  # NumPy's name to that of the operation
     "subtract": "sub",
@@ -13,7 +17,7 @@ UFUNCS = {  # NumPy's name to that of the operation
     "absolute": "abs",
 }
 
-INSTEAD = {  # NumPy's name to an expression of tensors t, a, b
+INSTEAD = {  # NumPy's or PyTorch's name to an expression of tensors t, a, b
     "add.reduce": "t.sum(axis)",
     "multiply.reduce": "t.prod(axis=axis)",
     "maximum.reduce": "t.max(axis)",
@@ -51,7 +55,66 @@ INSTEAD = {  # NumPy's name to an expression of tensors t, a, b
     "zeros_like": "np.zeros(t.shape, t.dtype)",
     "ones_like": "np.ones(t.shape, t.dtype)",
     "full_like": "np.full(t.shape, value, t.dtype)",
+    "bitwise_and": "Tensor(mask) & t",
+    "bitwise_or": "Tensor(mask) | t",
+    "invert": "~t",
+    "view": "t.reshape(*shape)",
+    "flatten": "t.reshape(-1)",
+    "permute": "t.transpose(*axes)",
+    "t": "t.T",
+    "unsqueeze": "t.expand_dims(axis)",
+    "expand": "t.broadcast_to(shape=shape)",
+    "chunk": "split(t, sections, axis=axis)",
+    "unbind": "unstack(t, axis=axis)",
+    "numel": "t.size",
+    "dim": "t.ndim",
+    "clamp": "t.clip(min, max)",
+    "masked_fill": "where(mask, value, t)",
+    "index_select": "t.take(indices, axis=axis)",
+    "argmax": "t.data.argmax(axis)",
+    "tolist": "t.data.tolist()",
+    "to": "t.astype(dtype)",
+    "float": "t.astype(np.float32)",
+    "double": "t.astype(np.float64)",
+    "half": "t.astype(np.float16)",
+    "requires_grad_": "t.requires_grad = True",
 }
+
+
+POSITIONAL = {  # parameters that a method takes by position as well, as NumPy's and PyTorch's do
+    **dict.fromkeys(
+        ["cumsum", "expand_dims", "flip", "log_softmax", "logsumexp", "prod", "softmax", "squeeze", "std", "var"],
+        ("axis",),
+    ),
+    "clip": ("min", "max"),
+    "roll": ("shift", "axis"),
+}
+
+
+def called(op: Op, x: Tensor, *values: Any, **params: Any) -> Tensor:
+    """``op`` as a method of ``x``, with the ``values`` of the parameters in ``POSITIONAL``."""
+    names = POSITIONAL[op.name]
+    if len(values) > len(names):
+        raise TypeError(f"{op.name}: as a method it takes {', '.join(names)} by position, but there are {len(values)}")
+    by_name = dict(zip(names, values, strict=False))
+    if twice := by_name.keys() & params:
+        raise TypeError(f"{op.name}: {min(twice)} is given twice")
+    return op(x, **by_name, **params)
+
+
+def unpacked(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``(2, 3)`` whether a method was called with ``2, 3`` or ``(2, 3)`` or ``[2, 3]``."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
+
+
+def masks(sign: str, *xs: Any) -> tuple[Any, ...]:
+    """``xs`` if all are booleans. Raises TypeError for numbers: their bits are not what is meant."""
+    for x in xs:
+        dtype = getattr(x, "dtype", type(x))
+        name = getattr(dtype, "__name__", str(dtype))
+        if name != "bool":
+            raise TypeError(f"{sign} is for masks, of booleans, not for {name}; compare first, as in (t > 0) & (t < 1)")
+    return xs
 
 
 def no_function(name: str, operation: str | None, options: str = "") -> TypeError:

@@ -12,12 +12,16 @@ and the inputs as well. Broadcasting is undone by the engine, so a rule may retu
 Operations are polymorphic, and so are rules, being made of operations. Handed arrays only, an operation is plain NumPy
 and gives an array: that is how rules run in an ordinary backward pass, and no graph is made. Handed a Tensor it gives
 a Tensor: that is how the same rule is recorded, differentiated again, traced or drawn.
+
+Dtypes promote as in NumPy: arrays, also those without axes, count with their dtype, and Python's numbers are weak.
+Beside a Tensor NumPy's scalars are as weak as Python's, so that ``t / np.sqrt(2)`` stays float32, as in PyTorch.
 """
 
 from __future__ import annotations
 
 import inspect
 import threading
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +34,8 @@ if TYPE_CHECKING:
 
     Rule = Callable[..., Any]
 
-PLAIN = frozenset({int, float, bool, np.ndarray}) | frozenset(
-    np.dtype(code).type for code in "?bBhHiIlLqQefd"
-)  # what may stand beside tensors among the inputs of an operation
+PLAIN = frozenset({int, float, bool, np.ndarray})  # what may stand beside tensors among the inputs of an operation,
+SCALARS = frozenset(np.dtype(code).type for code in "?bBhHiIlLqQefd")  # and so may NumPy's scalars
 NUMERIC = "fiub"  # kinds of dtypes: floating point, integers and booleans
 ndarray, new_tensor = np.ndarray, Tensor.__new__  # looked up once: they serve every call of every operation
 KNOWN_ERRORS = (
@@ -99,10 +102,10 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.forward)}>"
 
-    def __call__(self, *inputs: Any, **params: Any) -> Tensor:
+    def __call__(self, *inputs: Any, **params: Any) -> Tensor:  # noqa: PLR0915  one piece: calls would cost too much
         """The result: a Tensor if any input is one (recorded if one requires grad), else an array."""
         arrays: list[Any] = []
-        record = has_array = False
+        record = has_array = has_scalar = False
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
@@ -113,10 +116,16 @@ class Op:
                 arrays.append(x)
                 if kind is ndarray:
                     has_array = True
+            elif kind in SCALARS:
+                arrays.append(x)
+                has_scalar = True
             elif len(arrays) < len(self.others) and kind in self.others[len(arrays)]:
                 arrays.append(x)
             else:
                 raise self.misfit(x, inputs)
+        if has_scalar and any(type(x) is Tensor for x in inputs):
+            inputs = self.weakened(inputs)
+            arrays = [x._data if type(x) is Tensor else x for x in inputs]
         try:
             data = self.forward(*arrays, **params)
         except KNOWN_ERRORS as error:
@@ -153,6 +162,11 @@ class Op:
                     observe(out)
         return out
 
+    def weakened(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """``inputs`` with a number for each of NumPy's scalars, except those that are no values: indices, targets."""
+        rules = zip_longest(inputs, self.rules[: len(inputs)])
+        return tuple(x.item() if rule and type(x) in SCALARS else x for x, rule in rules)
+
     def misfit(self, x: object, inputs: Sequence[object]) -> TypeError:
         """The error for an input that is no tensor, array of numbers, or number."""
         names = [type(i).__name__ for i in inputs]
@@ -162,7 +176,9 @@ class Op:
             what, advice = f"an array of {x.dtype}", "the elements must be real numbers or booleans"
         advice = getattr(x, "advice", advice)
         if isinstance(x, (list, tuple)) and any(type(i) is Tensor for i in x):
-            advice = f"pass the tensors in it one by one, as in {self.name}(*xs), or join them with stack(*xs)"
+            advice = f"pass the tensors in it one by one, as in {self.name}(*xs)"
+            if self.name != "stack":
+                advice += ", or join them with stack(*xs)"
         return TypeError(f"{self.name}({', '.join(names)}): an input is {what}; {advice}")
 
 

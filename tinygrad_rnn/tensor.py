@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from tinygrad_rnn.messages import UFUNCS, index_text, no_function
+from tinygrad_rnn.messages import INSTEAD, POSITIONAL, UFUNCS, called, index_text, masks, no_function, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -228,6 +228,10 @@ class Tensor:
         twin.grad = copy.deepcopy(self.grad, memo)
         return twin
 
+    def __format__(self, spec: str) -> str:
+        """``f"{loss:.3f}"`` formats the number in a tensor of one element; without a format it is ``str``."""
+        return format(self.item(), spec) if spec else str(self)
+
     def __len__(self) -> int:
         if not self._data.ndim:
             raise TypeError("len() of a 0-d tensor")
@@ -313,8 +317,20 @@ class Tensor:
     def __neg__(self) -> Tensor:
         return registry["neg"](self)
 
+    def __pos__(self) -> Tensor:
+        return self
+
     def __abs__(self) -> Tensor:
         return registry["abs"](self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return registry["minimum"](*masks("&", self, other))
+
+    def __or__(self, other: Any) -> Tensor:
+        return registry["maximum"](*masks("|", self, other))
+
+    def __invert__(self) -> Tensor:
+        return registry["equal"](*masks("~", self), False)
 
     def __lt__(self, other: Any) -> Tensor:
         return registry["less"](self, other)
@@ -342,17 +358,15 @@ class Tensor:
         arrays = [k for k in key if not isinstance(k, STATIC_KEYS)]
         if arrays:
             key = tuple(k if isinstance(k, STATIC_KEYS) else ARRAY for k in key)
-            arrays = [k if isinstance(k, Tensor) else np.asarray(k, None if np.size(k) else int) for k in arrays]
+            arrays = [k if isinstance(k, (Tensor, np.ndarray)) else as_index(k) for k in arrays]
         return registry["getitem"](self, *arrays, key=key)
 
     def __getattr__(self, name: str) -> Callable[..., Tensor]:
-        """Every operation is a method as well: ``t.tanh()`` is ``tanh(t)``."""
-        try:
-            return partial(registry[name], self)
-        except KeyError:
-            raise AttributeError(
-                f"a Tensor has no attribute or operation {name!r}{closest(name, [*registry, *dir(Tensor)])}"
-            ) from None
+        """Every operation is a method: ``t.tanh()`` is ``tanh(t)``, ``t.softmax(-1)`` is ``softmax(t, axis=-1)``."""
+        if name in registry:
+            return partial(called, registry[name], self) if name in POSITIONAL else partial(registry[name], self)
+        hint = f"; write {INSTEAD[name]}" if name in INSTEAD else closest(name, [*registry, *dir(Tensor)])
+        raise AttributeError(f"a Tensor has no attribute or operation {name!r}{hint}")
 
     @property
     def T(self) -> Tensor:
@@ -382,11 +396,11 @@ class Tensor:
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one length may be -1."""
-        return registry["reshape"](self, shape=shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape)
+        return registry["reshape"](self, shape=unpacked(shape))
 
-    def transpose(self, *axes: int) -> Tensor:
+    def transpose(self, *axes: Any) -> Tensor:
         """The axes in the order ``axes``, or reversed when none are given."""
-        return registry["transpose"](self, axes=axes or None)
+        return registry["transpose"](self, axes=unpacked(axes) or None)
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         """Axes ``axis1`` and ``axis2`` exchanged."""
@@ -403,6 +417,11 @@ class Tensor:
 
 ARRAY = "array"  # stands in a getitem key for an index that is an array; a word, so that keys compare and print
 STATIC_KEYS = (int, slice, type(None), type(...), np.integer)
+
+
+def as_index(k: Any) -> Array:
+    """A list in an index as an array; an empty one holds no floats, but no integers."""
+    return np.asarray(k, None if np.size(k) else int)
 
 
 def plain(x: Any) -> Any:
