@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,15 @@ def test_the_core_is_a_chain(name: str) -> None:
     if name == "tensor":
         later -= {"backward"}  # inside the method of that name
     assert not later, f"{name} imports {later}"
+
+
+def test_the_core_is_as_long_as_the_readme_says() -> None:
+    said = re.search(
+        r"\(`messages`, `tensor`, .*; about ([\d,]+) lines", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+    assert said is not None
+    lines = sum(len((ROOT / "tinygrad_rnn" / f"{name}.py").read_text("utf-8").splitlines()) for name in CORE)
+    assert int(said[1].replace(",", "")) == pytest.approx(lines, rel=0.03)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
