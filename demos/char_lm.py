@@ -45,9 +45,7 @@ if __name__ in {"__main__", "__worker__"}:  # the latter in mpi4py.futures; BLAS
     early.add_argument("--threads", nargs="?")
     early.add_argument("--config", nargs="?")
     asked = early.parse_known_args()[0]
-    with contextlib.suppress(
-        OSError, ValueError, RecursionError
-    ):  # what is wrong is reported when the options are read
+    with contextlib.suppress(OSError, ValueError, RecursionError):  # of a file that is read, and refused, once more
         threads = tomllib.loads(Path(asked.config or os.devnull).read_text(encoding="utf-8")).get("threads", 1)
         for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
             os.environ[variable] = str(asked.threads or threads)
