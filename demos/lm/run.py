@@ -35,6 +35,10 @@ from tinygrad_rnn.checkpoint import CheckpointError
 NGRAM_ORDER = 6  # of the model that counts, for comparison: with one to three million characters the best one
 
 
+class OverError(OptionError):
+    """A training that can't go on because it is over, by the options it has."""
+
+
 @dataclass
 class Run:
     """A training, where its files are, and what its log says of the time before this process."""
@@ -112,11 +116,9 @@ def resumed(given: Mapping[str, Any], ranks: Ranks, held: contextlib.ExitStack) 
     anew = {name: value for name, value in given.items() if name not in {"resume", "threads"}}
     trainer = resume(read_checkpoint(path), anew, ranks)
     if trainer.iteration >= trainer.options.iterations:
-        raise OptionError(f"iterations: {trainer.iteration} are done; a larger --iterations goes on")
+        raise OverError(f"iterations: {trainer.iteration} are done; a larger --iterations goes on")
     if 0 < trainer.options.patience <= trainer.best.worse:
-        raise OptionError(
-            f"patience: {trainer.best.worse} validations in a row were worse; a larger --patience goes on"
-        )
+        raise OverError(f"patience: {trainer.best.worse} validations in a row were worse; a larger --patience goes on")
     unite(trainer, path)
     if not ranks.first:
         return Run(trainer, folder)
