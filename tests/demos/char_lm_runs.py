@@ -30,9 +30,9 @@ def train(text: Path, folder: Path, *more: str, iterations: int = 40) -> int:
 
 
 def start(*arguments: object, **settings: Any) -> subprocess.Popen[bytes]:
-    """The program as a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings.pop("env", {})
-    command = [sys.executable, "-u", PROGRAM, *map(str, arguments)]
+    """The program as a process of its own, which buffers no output unless ``env`` says so."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | settings.pop("env", {})
+    command = [sys.executable, PROGRAM, *map(str, arguments)]
     return subprocess.Popen(command, env=environment, **settings)  # noqa: S603  our own program
 
 
