@@ -7,8 +7,8 @@ machine or, with ``--mpi``, to those of
     mpiexec -n 9 python -m mpi4py.futures demos/char_lm.py sweep --mpi
 
 where the first hands out and the others train. A sweep that was stopped goes on when it is started again: it leaves
-out what is done, and resumes what was begun. A model that comes to nothing, even one whose process is killed, leaves a
-gap in the table and the others alone.
+out what is done, and resumes what was begun. A model that comes to nothing, even one whose process is killed, is a gap
+in the table and leaves the others alone; only mpiexec ends all its processes when one is killed.
 """
 
 from __future__ import annotations
