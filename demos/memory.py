@@ -4,7 +4,8 @@
 
 1. What an output is computed from, if the hidden units see their own last values, or the last input instead.
    (draw_unrolled.py --figure hidden and --figure input draw the two.)
-2. The state goes on changing when no input comes: the output is no function of the input alone.
+2. What one input has changed in the state after more and more steps without any: the output is no function of the
+   input alone.
 3. How much of the past a state holds grows with its size.
 4. How fast the gradient fades on its way back through an RNN, an LSTM and a GRU.
 """
@@ -51,13 +52,13 @@ def ancestors(output: Tensor) -> set[str]:
     return {x.name or "" for x in found if x.node is None}
 
 
-def moves(layer: nn.Recurrent, rng: np.random.Generator, steps: int = 8) -> Array:
-    """How far the output of ``layer`` goes in each step, |h_t - h_{t-1}|, with an input at the first one only."""
-    x = np.zeros((steps, 1, F))
-    x[0] = rng.normal(size=F)
+def left_of_one_input(layer: nn.Recurrent, rng: np.random.Generator, steps: int = 8) -> Array:
+    """|h_t with an input at the first step only - h_t without any| for each of the steps: biases move both alike."""
+    x = np.zeros((steps, 2, F))
+    x[0, 0] = rng.normal(size=F)
     with no_grad():
-        h = layer(x)[0].data[:, 0]
-    return np.linalg.norm(np.diff(h, axis=0, prepend=0), axis=1)  # type: ignore[no-any-return]  # an array
+        h = layer(x)[0].data
+    return np.linalg.norm(h[:, 0] - h[:, 1], axis=1)  # type: ignore[no-any-return]  # an array
 
 
 def capacity(units: int, rng: np.random.Generator, steps: int = 3000) -> float:
@@ -78,14 +79,14 @@ def capacity(units: int, rng: np.random.Generator, steps: int = 3000) -> float:
     return held
 
 
-def layers(rng: np.random.Generator) -> dict[str, nn.Recurrent]:
+def layers(rng: np.random.Generator, forget_bias: float = 1.0) -> dict[str, nn.Recurrent]:
     """The layers to compare: as they start, and with the gates that keep the old state held open by a bias of 3."""
     every: Any = {"dtype": np.float64, "rng": rng}
     open_gru = nn.GRU(F, H, **every)  # the second of its three blocks is z, which keeps the state
     open_gru.bias_hh_l0.data = open_gru.bias_hh_l0.data + 3 * (np.arange(3 * H) // H == 1)
     return {
         "RNN": nn.RNN(F, H, **every),
-        "LSTM, forget bias 1": nn.LSTM(F, H, forget_bias=1.0, **every),
+        f"LSTM, forget bias {forget_bias:g}": nn.LSTM(F, H, forget_bias=forget_bias, **every),
         "GRU": nn.GRU(F, H, **every),
         "LSTM, forget bias 3": nn.LSTM(F, H, forget_bias=3.0, **every),
         "GRU, update bias 3": open_gru,
@@ -110,8 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
         outputs = four_steps(recurrence, rng)
         print(f"   {recurrence} recurrence  {' '.join(sorted(n for n in ancestors(outputs[-1]) if n[0] == 'x'))}")
 
-    print("\n2. How far h goes in each step, with an input at step 1 only")
-    rows = [[name, *(f"{move:.3f}" for move in moves(layer, rng))] for name, layer in layers(rng).items()]
+    print("\n2. What an input at step 1 changes in h at each step, when no other comes")
+    rows = [[name, *(f"{d:.3f}" for d in left_of_one_input(layer, rng))] for name, layer in layers(rng).items()]
     console.table(["", *map(str, range(1, 9))], rows)
 
     print("3. Past inputs that a state holds (memory capacity; at most the number of units)")

@@ -13,7 +13,7 @@ iterations and to 0.1 % at 1000, because this training is chaotic: weights that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from demos import console  # isort: split
 
@@ -60,11 +60,11 @@ def start() -> Tensor:
     return Tensor(np.zeros((1, H)))
 
 
-def train(model: MinCharRNN, ids: Ids, V: int) -> Iterator[float]:
-    """Train without end on the text ``ids`` [N]: at each iteration the smooth loss, in nats per window of 25."""
+def train(model: MinCharRNN, ids: Ids) -> Iterator[float]:
+    """Train without end on the text ``ids`` [N]: at each iteration the loss before it, in nats per window of 25."""
     # The gist divides by √(v + 1e-8) where Adagrad has √v + eps, so here v starts at 1e-8.
     optimizer = optim.Adagrad(model.parameters(), RATE, initial_accumulator_value=1e-8, eps=0.0)
-    smooth, position, h = T * math.log(V), 0, start()
+    position, h = 0, start()
     while True:
         if position + T + 1 >= len(ids):
             position, h = 0, start()
@@ -75,7 +75,14 @@ def train(model: MinCharRNN, ids: Ids, V: int) -> Iterator[float]:
         optim.clip_grad_value(optimizer, CLIP)
         optimizer.step()
         position += T
-        smooth = 0.999 * smooth + 0.001 * loss.item()
+        yield loss.item()
+
+
+def smoothed(losses: Iterable[float], V: int) -> Iterator[float]:
+    """The curve of the gist: each loss moves it by a thousandth, from that of a model that knows nothing of V."""
+    smooth = T * math.log(V)
+    for loss in losses:
+        smooth = 0.999 * smooth + 0.001 * loss
         yield smooth
 
 
@@ -110,13 +117,14 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"char-rnn's two LSTM layers of 128: {char_rnn_parameters(V):,} parameters (published: 240,321)\n")
     model = MinCharRNN(V, options.seed)
     iterations = 20_000 if options.full else 1000
-    losses = train(model, ids, V)
-    curve = [next(losses) for _ in console.progress(range(iterations + 1), "min-char-rnn")]
+    training = train(model, ids)
+    losses = [next(training) for _ in console.progress(range(iterations + 1), "min-char-rnn")]
+    curve = list(smoothed(losses, V))
     rows = [[str(i), f"{curve[i]:.2f}", f"{nats:.2f}"] for i, nats in NUMPY.items() if i < len(curve)]
     console.table(["iteration", "smooth loss", "the gist at seed 0"], rows)
     counted = text.witten_bell(ids[: 8 * len(ids) // 10], ids[9 * len(ids) // 10 :], vocabulary_size=V, order=5)[-1]
-    print(f"now {curve[-1] / T:.3f} nats per character; counting n-grams of order 5 gives {counted:.3f}")
-    print("(on the last tenth of the text, from the first eight)\n")
+    print(f"in training, the last 100 windows: {sum(losses[-100:]) / 100 / T:.3f} nats per character")
+    print(f"n-grams of order 5, counted on the first eight tenths, have {counted:.3f} on the last\n")
     print(sample(model, vocabulary, options.seed))
     if options.plot:
         figure, axes = console.figure("min-char-rnn on tiny Shakespeare", "iteration", "smooth loss, nats per window")

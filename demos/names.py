@@ -5,7 +5,7 @@
 A GRU reads a line end and writes a name, character by character, up to the next line end. Andrej Karpathy
 ("The Unreasonable Effectiveness of Recurrent Neural Networks", 2015) did this with 8,000 baby names and found that 90 %
 of what the network wrote did not occur among them (at which temperature, he doesn't say). Here it is 8,000 names of
-another list, and the rest of that list tells which inventions are names after all.
+another list, each of them once, and the rest of that list tells which inventions are names after all.
 """
 
 from __future__ import annotations
@@ -44,6 +44,13 @@ class Written:
     different: float  # from each other
 
 
+def divided(count: int | None, rng: np.random.Generator) -> tuple[list[str], list[str], list[str]]:
+    """All names, each once; of these 2,000 to measure the loss on, and ``count`` others, or all, to learn from."""
+    every = sorted(set(text.read_text(console.DATA / "names.txt").split()))
+    shuffled = [every[i] for i in rng.permutation(len(every))]
+    return every, shuffled[:HELD_OUT], shuffled[HELD_OUT : count and HELD_OUT + count]
+
+
 def padded(names: Sequence[str], vocabulary: text.Vocabulary) -> tuple[Ids, Ids]:
     """Inputs and targets [T, B]: a line end and the name, the name and a line end; the rest counts nothing."""
     T = max(map(len, names)) + 1
@@ -59,8 +66,7 @@ def train(model: CharLM, names: Sequence[str], epochs: int, rng: np.random.Gener
     schedule = optim.CosineDecay(RATE, steps)
     for step in console.progress(range(steps), "learning names"):
         optimizer.lr = schedule(step)
-        chosen = [names[i] for i in rng.integers(len(names), size=BATCH)]
-        inputs, targets = padded(chosen, model.vocabulary)
+        inputs, targets = padded([names[i] for i in rng.integers(len(names), size=BATCH)], model.vocabulary)
         optimizer.zero_grad()
         cross_entropy(model(inputs)[0], targets, ignore_index=text.IGNORE).backward()
         optim.clip_grad_norm(optimizer, 1.0)
@@ -98,11 +104,12 @@ def judged(temperature: float, names: list[str], learned: set[str], every: set[s
 def picture(ladder: list[Written]) -> Figure:
     """How new the names are at each temperature."""
     figure, axes = console.figure("Names written", "temperature", "percent")
-    temperatures = [w.temperature for w in ladder]
-    axes.plot(temperatures, [w.new for w in ladder], "o-", label="new", color=console.COLOURS["GRU"])
-    axes.plot(temperatures, [w.real for w in ladder], "o-", label="new, and on the list", color=console.COLOURS["LSTM"])
-    axes.plot(temperatures, [w.different for w in ladder], "o-", label="different", color=console.COLOURS["other"])
-    axes.plot(1, PUBLISHED, "*", ms=12, label="new, published", color=console.COLOURS["RNN"])
+    drawn = [w for w in ladder if w.temperature > 0]  # at 0 it is one name, 500 times
+    temperatures, *shares = zip(*((w.temperature, w.new, w.real, w.different) for w in drawn), strict=True)
+    looks = (("new", "GRU"), ("new, and on the list", "LSTM"), ("different", "other"))
+    for share, (label, colour) in zip(shares, looks, strict=True):
+        axes.plot(temperatures, share, "o-", label=label, color=console.COLOURS[colour])
+    axes.axhline(PUBLISHED, ls=":", label="new, published (temperature not said)", color=console.COLOURS["RNN"])
     axes.legend(frameon=False)
     return figure
 
@@ -112,9 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     full = "learn from all names but 2,000, and with 128 units: a minute instead of 4 seconds"
     options = console.parser(__doc__, plot="what is new by temperature", full=full).parse_args(arguments)
     rng = np.random.default_rng(options.seed)
-    every = text.read_text(console.DATA / "names.txt").split()
-    shuffled = [every[i] for i in rng.permutation(len(every))]
-    held_out, learned = shuffled[:HELD_OUT], shuffled[HELD_OUT : None if options.full else HELD_OUT + 8000]
+    every, held_out, learned = divided(None if options.full else 8000, rng)
     units, epochs = (128, 15) if options.full else (64, 6)
     vocabulary = text.Vocabulary.from_text("\n".join(every))
     model = CharLM(vocabulary, "gru", 1, units, dropout=0.0, rng=rng)

@@ -18,8 +18,27 @@ def test_the_baselines_are_those_of_the_series() -> None:
     assert cut.low + cut.passengers * cut.y[-1] == pytest.approx(432)  # December 1960
     np.testing.assert_array_equal(cut.x[1:, :-1], cut.x[:-1, 1:])
     np.testing.assert_array_equal(cut.x[-1, 1:], cut.y[:-1])
-    year = airline.task(32)
-    assert year.errors(airline.straight_line(year))[1] < 20  # thousands of passengers: a year of months is enough
+    year = airline.task(12)
+    assert year.errors(airline.straight_line(year))[1] == pytest.approx(18.2, abs=0.1)  # a year of months is enough
+
+
+def test_a_line_of_the_table_counts_the_seeds_that_beat_persistence() -> None:
+    cut = airline.task(8)
+    predictions = {"persistence": [cut.x[-1]], "RNN": [cut.y, cut.y + 1, cut.y]}
+    _, line = airline.rows(cut, predictions, {"RNN": ".002"})
+    assert line == ["RNN", "0.00000-1.00000", "2 of 3", ".002", "0-518", "2 of 3"]
+
+
+def test_the_picture_shows_six_years_of_what_came_and_of_each_prediction() -> None:
+    cut = airline.task(8)
+    predictions = {"persistence": [cut.x[-1]], **{name: [cut.y - k] for k, name in enumerate(airline.LAYERS)}}
+    lines = {
+        line.get_label(): np.asarray(line.get_xydata()) for line in airline.picture(cut, predictions).axes[0].lines
+    }
+    assert list(lines) == ["what came", "persistence", *airline.LAYERS]
+    for name, curve in {"what came": cut.y, **{name: seeds[0] for name, seeds in predictions.items()}}.items():
+        np.testing.assert_allclose(lines[name][:, 0], np.arange(1955, 1961, 1 / 12))
+        np.testing.assert_allclose(lines[name][:, 1], cut.low + curve[-72:] * cut.passengers)
 
 
 def test_every_network_fits_the_past_better_than_persistence(

@@ -65,9 +65,9 @@ class ByHand:
 
 
 def test_every_one_of_1000_iterations_is_the_same_to_rounding() -> None:
-    """From equal weights and states at its beginning, each iteration gives equal losses and equal weights."""
+    """From equal weights at its beginning, each iteration gives equal losses and equal weights; each has its states."""
     hand, model = ByHand(), min_char_rnn.MinCharRNN(V, 0)
-    ours, theirs = min_char_rnn.train(model, IDS, V), hand.curve()
+    ours, theirs = min_char_rnn.smoothed(min_char_rnn.train(model, IDS), V), hand.curve()
     for _ in range(1000):
         smooth, expected = next(ours), next(theirs)
         assert smooth == pytest.approx(expected, rel=1e-9)
@@ -80,7 +80,8 @@ def test_every_one_of_1000_iterations_is_the_same_to_rounding() -> None:
 def test_left_alone_the_curve_is_that_by_hand_as_far_as_rounding_lets_any_two_agree() -> None:
     hand, other = ByHand(), ByHand()
     other.weights[2] += 1e-15
-    curves = [hand.curve(), other.curve(), min_char_rnn.train(min_char_rnn.MinCharRNN(V, 0), IDS, V)]
+    losses = min_char_rnn.train(min_char_rnn.MinCharRNN(V, 0), IDS)
+    curves = [hand.curve(), other.curve(), min_char_rnn.smoothed(losses, V)]
     by_hand, moved, ours = np.array([list(itertools.islice(curve, 1000)) for curve in curves])
     assert_allclose(ours[:200], by_hand[:200], rtol=1e-7)
     assert_allclose(ours, by_hand, rtol=5e-3)
@@ -99,5 +100,7 @@ def test_the_demo_starts_as_the_gist_does(capsys: pytest.CaptureFixture[str], tm
     rows = [line.split() for line in out.splitlines() if line.startswith(("0 ", "1000 "))]
     assert rows[0] == ["0", "104.36", "104.36"]
     assert float(rows[1][1]) == pytest.approx(85.41, abs=0.5)  # as measured in NumPy, and a little chaos
-    assert "nats per character; counting n-grams of order 5 gives 1.965\n" in out
-    assert len(out.partition("first eight)\n\n")[2].partition("\nwrote")[0]) == 200
+    now = float(out.partition("in training, the last 100 windows: ")[2].split()[0])
+    assert now == pytest.approx(2.64, abs=0.1)  # the smooth loss, 3.42, remembers the beginning
+    assert "n-grams of order 5, counted on the first eight tenths, have 1.965 on the last\n" in out
+    assert len(out.partition("on the last\n\n")[2].partition("\nwrote")[0]) == 200

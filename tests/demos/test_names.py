@@ -24,6 +24,23 @@ def test_padding_counts_nothing() -> None:
     assert names.loss(model, ["a", "cab"]) == pytest.approx(sum(apart) / 6, rel=1e-5)
 
 
+@pytest.mark.parametrize(("count", "learned"), [(8000, 8000), (None, 27_494)])
+def test_no_name_that_is_scored_was_learned(count: int | None, learned: int) -> None:
+    every, scored, shown = names.divided(count, np.random.default_rng(0))
+    assert (len(every), len(scored), len(shown)) == (29_494, 2000, learned)
+    assert len({*scored, *shown}) == 2000 + learned
+
+
+def test_the_picture_leaves_out_temperature_0_and_says_what_was_published() -> None:
+    ladder = [names.Written(t, ["ann"], 100 - t, t, 1.0) for t in (0.0, 0.5, 1.0)]
+    axes = names.picture(ladder).axes[0]
+    assert {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines[:2]} == {
+        "new": [[0.5, 99.5], [1, 99]],
+        "new, and on the list": [[0.5, 0.5], [1, 1]],
+    }
+    assert np.asarray(axes.lines[3].get_ydata()).tolist() == [90, 90]
+
+
 def test_what_is_said_of_names() -> None:
     written = names.judged(1.0, ["ann", "bo", "bo", "xyz"], learned={"ann"}, every={"ann", "bo"})
     assert (written.new, written.real, written.different) == (75, 50, 75)

@@ -9,18 +9,25 @@ import numpy as np
 import pytest
 
 from demos import sampling
+from demos.lm.corpus import Corpus
 from demos.lm.model import CharLM
+from demos.lm.scoring import score
 from tests.demos.char_lm_runs import train
 from tests.demos.printed import printed
 from tinygrad_rnn import softmax
-from tinygrad_rnn.text import Vocabulary, perplexity
+from tinygrad_rnn.text import Vocabulary, evaluation_batches, perplexity
 
 
-def test_a_uniform_model_has_a_perplexity_of_v() -> None:
-    content = "abcdefg\n" * 5000
-    model = CharLM(Vocabulary.from_text(content), "gru", 1, 4, dropout=0.0, rng=0)
-    nats = sampling.cross_entropies(model, content)["uniform"]
-    assert perplexity(nats) == pytest.approx(8, rel=1e-14)
+def test_the_validation_part_is_scored() -> None:
+    content = "abcdefg\n" * 500
+    ids = (vocabulary := Vocabulary.from_text(content)).encode(content)
+    model = CharLM(vocabulary, "gru", 1, 4, dropout=0.0, rng=0)
+    parts = Corpus("", content, vocabulary, ids[:3200], rare := np.zeros(200, int), ids[3400:])  # line ends only
+    nats = sampling.cross_entropies(model, parts)
+    assert perplexity(nats["uniform"]) == pytest.approx(8, rel=1e-14)  # V
+    assert nats["n-gram, order 5"] > 3
+    own = score(model, evaluation_batches(rare, steps=50, batch_size=50)).nats
+    assert nats["this model"] == own != score(model, evaluation_batches(ids, steps=50, batch_size=50)).nats
 
 
 def test_chi_square_tells_right_draws_from_wrong_ones() -> None:
@@ -31,12 +38,11 @@ def test_chi_square_tells_right_draws_from_wrong_ones() -> None:
     assert sampling.chi_square(rng.multinomial(10_000, [0.53, 0.27, 0.2, 0, 0]), p)[0] > 20
 
 
-def test_the_temperature_is_a_power_of_the_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "PROMPT", "ab")
+def test_the_temperature_is_a_power_of_the_probabilities() -> None:
     model = CharLM(Vocabulary("abcd"), "gru", 1, 4, dropout=0.0, rng=0)
-    p = sampling.expected(model)
+    p = sampling.expected(model, "ab")
     np.testing.assert_allclose(p, softmax(model(np.array([[0], [1]]))[0].data[-1, 0]), rtol=1e-6)
-    np.testing.assert_allclose(sampling.expected(model, 0.5), p**2 / (p**2).sum(), rtol=1e-12)
+    np.testing.assert_allclose(sampling.expected(model, "ab", 0.5), p**2 / (p**2).sum(), rtol=1e-12)
 
 
 def test_the_four_points(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -59,13 +65,25 @@ def test_the_four_points(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
 def test_a_model_of_the_main_job_can_be_used(
     text: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert train(text, model, "--report", iterations=3) == 0
+    assert train(text, model, "--report", "--split", "60", "30", "10", iterations=3) == 0
     capsys.readouterr()
-    monkeypatch.setattr(sampling, "PROMPT", "It was ")
     monkeypatch.setattr(sampling, "LENGTH", 100)
-    monkeypatch.setattr(sampling, "cross_entropies", lambda model, content: {"this model": 1.0})
-    sampling.main(["--checkpoint", str(model)])
-    assert "of V = 36" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        sampling.main(["--checkpoint", str(text)])
-    assert "text.txt: " in capsys.readouterr().err
+    monkeypatch.setattr(
+        sampling, "cross_entropies", lambda model, parts: dict.fromkeys(map(str, parts.sizes.values()), 1)
+    )
+    run = ["--checkpoint", str(model)]
+    sampling.main([*run, "--prompt", "It was "])
+    out = capsys.readouterr().out
+    assert "of V = 36" in out
+    assert "What follows 'It was '" in out
+    assert re.findall(r"^(\d+) +1\.000", out, re.MULTILINE) == ["2730", "1365", "455"]
+    sampling.main([*run, "--prompt", ""])
+    assert "What follows '\\n'" in capsys.readouterr().out
+    for arguments, message in (
+        ([*run, "--prompt", "мир"], "'м'"),
+        (run, "'P'"),
+        (["--checkpoint", str(text)], "text.txt: "),
+    ):
+        with pytest.raises(SystemExit):
+            sampling.main(arguments)
+        assert message in capsys.readouterr().err

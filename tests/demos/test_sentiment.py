@@ -21,6 +21,13 @@ def test_the_corpus_is_of_different_phrases_in_pairs_of_one_length() -> None:
     assert PAIRS[0][0] == ["верь", "в", "себя", "и", "всё", "получится"]
 
 
+def test_no_pair_is_tested_by_a_model_that_has_learned_it() -> None:
+    folds = sentiment.folds(PAIRS, seed=0)
+    assert [len(tested) for _, tested in folds] == [21, 21, 20, 20, 20]
+    assert sorted(pair for _, tested in folds for pair in tested) == sorted(PAIRS)
+    assert all(sorted(learned + tested) == sorted(PAIRS) for learned, tested in folds)
+
+
 @pytest.mark.parametrize("layer", sentiment.LAYERS)
 def test_longer_phrases_beside_it_and_unknown_words_change_nothing(layer: str) -> None:
     model = sentiment.Reader(layer, ["всё", "не", "получится"], np.random.default_rng(0))
@@ -35,6 +42,8 @@ def test_the_rules_that_networks_are_compared_with() -> None:
     phrases, classes = [["a", "b"], ["a"], ["a", "c"], ["d"]], np.array([1, 0, 1, 0])
     np.testing.assert_array_equal(sentiment.by_length(phrases, classes)([["x"], ["x"] * 2, ["x"] * 9]), [0, 1, 1])
     np.testing.assert_array_equal(sentiment.by_counting(phrases, classes)([["b"], ["d"], ["c", "new"]]), [1, 0, 1])
+    phrases, classes = [["a", "a", "b", "b", "b"], ["a"]], np.array([1, 0])  # a: 2 of 5 words, and 1 of 1
+    np.testing.assert_array_equal(sentiment.by_counting(phrases, classes)([["a"], ["b"]]), [0, 1])
 
 
 def test_networks_learn_all_phrases_and_beat_the_length_rule(
@@ -45,8 +54,8 @@ def test_networks_learn_all_phrases_and_beat_the_length_rule(
     assert lines[0].startswith("102 pairs of phrases, 5 folds")
     assert lines[2].split() == ["length", "rule", "0.500", "0.50", "0.50-0.50"]
     for line, layer, size in zip(lines[4:6], ["GRU", "LSTM"], ["220,930", "266,370"], strict=True):
-        name, learned, validated, _, parameters, _ = line.split()
+        name, learned, validated, _, parameters = line.split()
         assert (name, parameters) == (layer, size)
         assert float(learned) >= 0.99
-        assert float(validated) > 0.6
+        assert 0.6 < float(validated) < 0.8
     assert (tmp_path / "sentiment.png").stat().st_size > 10_000

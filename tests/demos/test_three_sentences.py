@@ -17,6 +17,7 @@ def test_greedy_continuation_is_the_sentence_each_time(seed: int) -> None:
     assert losses[0] == pytest.approx(2.86, abs=0.1)
     assert losses[-1] < 0.3
     assert len(model.vocabulary) == 17
+    assert three_sentences.LENGTH == max(map(len, three_sentences.SENTENCES)) == 15
     rng = np.random.default_rng(0)
     assert [model.continuation("good", 0.0, rng) for _ in range(2)] == ["good i am fine "] * 2
 
