@@ -12,6 +12,8 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -29,27 +31,34 @@ DATA = Path(__file__).parent / "data"
 COLOURS = {"RNN": "#d55e00", "LSTM": "#0072b2", "GRU": "#009e73", "other": "#64748b"}  # the same in every picture
 
 
-def parser(about: str | None, *, plot: str, full: str = "") -> argparse.ArgumentParser:
-    """The options of all demos, with ``about``, a module's docstring, as help; ``--full`` where it says something."""
-    made = argparse.ArgumentParser(
-        description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    made.add_argument("--seed", metavar="N", type=whole(0), default=0, help="of all random numbers (default: 0)")
-    made.add_argument("--plot", metavar="FILE", type=picture_file, help=f"write {plot} to a .svg, .png or .pdf file")
+def parser(about: str | None, *, plot: str, full: str = "", needs: str = "matplotlib") -> argparse.ArgumentParser:
+    """The options of all demos, with ``about``, a module's docstring, as help; ``--full`` where it says something.
+
+    A picture that can't be written, or not without the package that it ``needs``, is refused before the work begins.
+    """
+    layout = argparse.RawDescriptionHelpFormatter
+    made = argparse.ArgumentParser(description=about, formatter_class=layout, allow_abbrev=False)
+    made.add_argument("--seed", metavar="N", type=seed, default=0, help="of all random numbers (default: 0)")
+    file = partial(picture_file, needs=needs)
+    made.add_argument("--plot", metavar="FILE", type=file, help=f"write {plot} to a .svg, .png or .pdf file")
     if full:
         made.add_argument("--full", action="store_true", help=full)
     return made
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """What reads a whole number from ``least`` on from the command line."""
+def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """What reads a whole number from ``least`` on, or to ``most``, from the command line."""
 
     def read(word: str) -> int:
-        if not word.isdecimal() or int(word) < least:
-            raise argparse.ArgumentTypeError(f"{word} is no whole number from {least} on")
+        if not word.isdecimal() or not least <= int(word) <= most:
+            end = "on" if most == math.inf else f"to {most}"
+            raise argparse.ArgumentTypeError(f"{word} is no whole number from {least} {end}")
         return int(word)
 
     return read
+
+
+seed = whole(0, 2**32 - 1)  # which every generator of NumPy takes
 
 
 def number(word: str) -> float:
@@ -74,11 +83,22 @@ def positive(word: str) -> float:
     return number(word)
 
 
-def picture_file(name: str) -> Path:
-    """The file of a picture, whose name says in which form it is to be written."""
-    if Path(name).suffix not in {".svg", ".png", ".pdf"}:
+def picture_file(name: str, needs: str) -> Path:
+    """The file of a picture, whose name says in which form it is to be written, in a folder that is there then."""
+    file = Path(name)
+    if file.suffix not in {".svg", ".png", ".pdf"}:
         raise argparse.ArgumentTypeError(f"{name}: the name must end in .svg, .png or .pdf")
-    return Path(name)
+    if find_spec(needs) is None:
+        raise argparse.ArgumentTypeError(f"it needs the package {needs}: pip install 'tinygrad-rnn[demos]'")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab"):
+            pass
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{name} can't be written: {error.filename}: {error.strerror}") from error
+    if file.stat().st_size == 0:
+        file.unlink()
+    return file
 
 
 def run(main: Callable[[], None]) -> NoReturn:
@@ -125,37 +145,28 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def figure(title: str, x: str, y: str, *, width: float = 7.0, height: float = 4.0) -> tuple[Figure, Axes]:
     """A figure of ``width`` by ``height`` inches, and its empty axes."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("--plot needs the package matplotlib: pip install 'tinygrad-rnn[demos]'") from error
+    from matplotlib.figure import Figure
+
     made = Figure(figsize=(width, height), layout="constrained")
     axes = made.add_subplot()
     axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set(xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     return made, axes
 
 
 def save(picture: Figure | graphviz.Digraph, file: Path) -> None:
-    """Write a figure or a graph to ``file``."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if hasattr(picture, "savefig"):
+    """Write a figure or a graph to ``file``; ImportError if there is no program to lay the graph out."""
+    if hasattr(picture, "pipe"):
+        from graphviz import ExecutableNotFound
+
+        try:
+            file.write_bytes(picture.pipe(format=file.suffix[1:]))
+        except ExecutableNotFound as error:  # its text names what to install
+            raise ImportError(str(error)) from error
+    else:
         from matplotlib import rc_context
 
         with rc_context({"svg.hashsalt": "tinygrad_rnn"}):  # the same file in each run
             picture.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
-    else:
-        file.write_bytes(rendered(picture, file.suffix[1:]))
     print(f"wrote {file}")
-
-
-def rendered(graph: graphviz.Digraph, form: str) -> bytes:
-    """``graph`` laid out, in the form "svg", "png" or "pdf"; ImportError if there is no program that can do it."""
-    import graphviz
-
-    try:
-        return graph.pipe(format=form)  # type: ignore[no-any-return]
-    except graphviz.ExecutableNotFound as error:
-        raise ImportError(str(error)) from error

@@ -88,7 +88,7 @@ def show(model: Letters) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Show the network before and after learning, and draw it."""
-    options = console.parser(__doc__, plot="the unrolled network").parse_args(arguments)
+    options = console.parser(__doc__, plot="the unrolled network", needs="graphviz").parse_args(arguments)
     model = Letters(np.random.default_rng(options.seed))
     show(model)
     losses = train(model)

@@ -83,12 +83,14 @@ def bptt(rng: Generator) -> list[Tensor]:
 
 
 def truncated(rng: Generator) -> list[Tensor]:
-    """Two windows of two steps: the state goes on from the first to the second, the gradient does not go back."""
-    rnn, state, losses = nn.RNN(F, H, rng=rng, dtype=float), None, []
-    for window in ("first window", "second window"):
-        with scope(window):
-            outputs, state = rnn(inputs(rng, 2), nn.detach(state))
-            losses.append(outputs.sum())
+    """Four steps in windows of two: the state goes on from the first to the second, the gradient does not go back."""
+    cell, losses = nn.RNNCell(F, H, rng=rng, dtype=float), []
+    h = cell.zero_state((B,), float)
+    for t in range(4):
+        x = Tensor(rng.standard_normal((B, F)), name="x")
+        with scope(t):
+            h = cell(x, nn.detach(h) if t == 2 else h)
+            losses.append(h.sum())
     return losses
 
 
@@ -108,11 +110,11 @@ def letters(rng: Generator) -> list[Tensor]:
 
 
 def vanishing(rng: Generator) -> dict[str, Tensor]:
-    """Networks that read 24 steps, and the sum of the last output of each. The LSTM starts with a forget bias of 2."""
+    """Networks that read 24 steps, and the sum of the last output of each."""
     x = Tensor(rng.standard_normal((24, 1, 8)))
     layers = {
         "RNN": nn.RNN(8, 16, rng=rng, dtype=float),
-        "LSTM": nn.LSTM(8, 16, forget_bias=2.0, rng=rng, dtype=float),
+        "LSTM, forget bias 2": nn.LSTM(8, 16, forget_bias=2.0, rng=rng, dtype=float),
         "GRU": nn.GRU(8, 16, rng=rng, dtype=float),
     }
     return {name: layer(x)[0][-1].sum() for name, layer in layers.items()}

@@ -56,15 +56,48 @@ def test_a_table_has_its_first_column_left_and_the_others_right(capsys: pytest.C
     ("arguments", "message"),
     [
         (["--plot", "it.jpg"], "it.jpg: the name must end in .svg, .png or .pdf"),
-        (["--seed", "-1"], "-1 is no whole number from 0 on"),
-        (["--seed", "1.5"], "1.5 is no whole number from 0 on"),
+        (["--plot", "file/it.svg"], "file/it.svg can't be written: file: File exists"),
+        (["--plot", "folder.svg"], "folder.svg can't be written: folder.svg: Is a directory"),
+        (["--seed", "-1"], "-1 is no whole number from 0 to 4294967295"),
+        (["--seed", "1.5"], "1.5 is no whole number from 0 to 4294967295"),
+        (["--seed", "4294967296"], "4294967296 is no whole number from 0 to 4294967295"),
     ],
 )
-def test_options_that_make_no_sense(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_make_no_sense(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.svg").mkdir()
+    (tmp_path / "file").touch()
     with pytest.raises(SystemExit) as stop:
         console.parser("about", plot="it").parse_args(arguments)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_folder_of_a_picture_is_made_and_no_picture_is_left_empty(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.svg", tmp_path / "a" / "b" / "new.svg"
+    old.write_text("a picture")
+    for file in (old, new):
+        assert console.parser("about", plot="it").parse_args(["--plot", str(file)]).plot == file
+    assert old.read_text() == "a picture"
+    assert new.parent.is_dir()
+    assert not new.exists()
+
+
+def test_a_missing_package_is_noticed_before_the_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(console, "find_spec", {"graphviz": "there"}.get)
+    arguments = ["--plot", str(tmp_path / "it.svg")]
+    assert console.parser("about", plot="it", needs="graphviz").parse_args(arguments).plot
+    with pytest.raises(SystemExit):
+        console.parser("about", plot="it").parse_args(arguments)
+    assert "it needs the package matplotlib: pip install 'tinygrad-rnn[demos]'" in capsys.readouterr().err
 
 
 def test_a_graph_without_the_layout_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos import draw_unrolled, lecture_figures, make_pictures
+from demos import draw_unrolled, hello, lecture_figures, make_pictures
 from demos.lecture_figures import CELLS, FIGURES
 from tests.draw.dot import Picture, read
 from tests.draw.test_picture import ROOT, needs_dot
@@ -116,11 +118,21 @@ def test_what_is_read_and_what_is_written(tmp_path: Path) -> None:
     assert {"targets\n4×2", "stack\n4×2×4"} <= set(labels["many-to-many"])
 
 
-def test_truncated_is_cut_with_scissors(tmp_path: Path) -> None:
+def test_one_cell_reads_and_writes_at_every_step_under_one_name(tmp_path: Path) -> None:
+    labels = [look["label"] for look in read(drawn(tmp_path, "--figure", "one-to-many")).nodes.values()]
+    assert [label for label in labels if "rnn" in label.lower()] == ["RNN"] * 4
+
+
+def test_truncated_is_cut_with_scissors_between_two_steps_of_one_row(tmp_path: Path) -> None:
     picture = read(drawn(tmp_path, "--figure", "truncated"))
     losses = [name for name, look in picture.nodes.items() if look["label"].startswith("Σ")]
-    first, second = ({label for label in sources(picture, name) if "h₀" in label} for name in losses)
-    assert (first, second) == ({"h₀"}, {"h₀ ✂"})  # in the picture no arrow leads from one window to the other
+    starts = [{label for label in sources(picture, name) if label in {"h₀", "✂"}} for name in losses]
+    assert starts == [{"h₀"}, {"h₀"}, {"✂"}, {"✂"}]  # no arrow leads from one window to the other
+    cells = [look["pos"].rstrip("!").split(",") for look in picture.nodes.values() if look["label"] == "RNN"]
+    assert len({y for _, y in cells}) == 1
+    assert [float(x) for x, _ in cells] == sorted(float(x) for x, _ in cells)
+    (cut,) = (look["pos"] for look in picture.nodes.values() if look["label"] == "✂")
+    assert float(cells[1][0]) < float(cut.split(",")[0]) < float(cells[2][0])
 
 
 def test_the_gradient_vanishes_in_the_rnn_alone() -> None:
@@ -130,7 +142,7 @@ def test_the_gradient_vanishes_in_the_rnn_alone() -> None:
         steps = [i for i, op in found.graph.operations() if op.scope[-1:] == (0,)]
         first[name] = found.norm(steps[-1]) or 0.0
     assert first["RNN"] < 1e-7
-    assert 1e-5 < first["GRU"] < 1e-2 < first["LSTM"]
+    assert 1e-5 < first["GRU"] < 1e-2 < first["LSTM, forget bias 2"]
 
 
 @needs_dot
@@ -145,17 +157,27 @@ def test_formats(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("words", "message"),
     [
-        (["--output", "x.gif"], r"x.gif: the name must end in .svg, .png, .pdf, .dot, .html"),
-        (["--output", "x.svg", "--format", "png"], r"x.svg: the name must end in .png"),
-        (["--figure", "vanishing", "--format", "html"], "--figure vanishing is a strip, which has no page"),
-        (["--theme", "dark", "--format", "html"], "--theme: a page shows light or dark"),
+        ("--output x.gif", "x.gif: the name must end in .svg, .png, .pdf, .dot, .html"),
+        ("--output x.svg --format png", "x.svg: the name must end in .png"),
+        ("--figure hello --steps 3 --cell gru", "hello has its own cells and steps, so it takes no --cell, --steps"),
+        ("--figure vanishing --format html", "--figure vanishing is a strip, which has no page"),
+        ("--figure vanishing --level op --heat", "--figure vanishing is a strip, which has no --heat, --level"),
+        ("--figure vanishing --backward", "--figure vanishing is a strip, which has no --backward"),
+        ("--theme dark --format html", "--theme: a page shows light or dark"),
+        ("--seed -1", "-1 is no whole number from 0 to"),
     ],
 )
-def test_what_is_wrong_is_said(arguments: list[str], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        draw_unrolled.main(arguments)
+def test_what_is_wrong_is_said(
+    words: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        draw_unrolled.main(words.split())
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 def test_without_a_layout_program_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,8 +200,25 @@ def test_the_command_line_explains_itself(capsys: pytest.CaptureFixture[str]) ->
 
 
 @needs_dot
-def test_the_pictures_of_the_readme_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_pictures_of_the_readmes_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_pictures, "DEMOS", {"hello.svg": hello.main})
     make_pictures.main([str(tmp_path / "images")])
-    files = [tmp_path / "images" / name for name in ("lstm_graph.svg", "gradient_strip.svg", "backward_graph.svg")]
-    assert [file.read_bytes()[:5] for file in files] == [b"<?xml"] * 3
+    files = [tmp_path / "images" / name for name in (*make_pictures.GRAPHS, "hello.svg")]
+    assert [file.read_bytes()[:5] for file in files] == [b"<?xml"] * len(files)
     assert capsys.readouterr().out == "".join(f"wrote {file}\n" for file in files)
+
+
+def test_every_picture_is_shown_and_made_in_one_place_but_for_those_that_take_minutes() -> None:
+    shown = set()
+    for readme in (ROOT / "README.md", ROOT / "demos" / "README.md"):
+        shown |= set(re.findall(r"\]\([a-z/]*images/(\w+\.svg)\)", readme.read_text(encoding="utf-8")))
+    assert shown == {file.name for file in make_pictures.IMAGES.iterdir()}
+    assert shown == {*make_pictures.GRAPHS, *make_pictures.DEMOS, "adding.svg", "budget.svg"}
+
+
+def test_the_example_of_the_readme_is_right() -> None:
+    found = doctest.testfile(str(ROOT / "demos" / "README.md"), module_relative=False, encoding="utf-8")
+    assert found.attempted > 0
+    assert found.failed == 0

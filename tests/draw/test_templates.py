@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.draw.cells import CELLS
 from tinygrad_rnn.draw.graph import Graph, collect
 from tinygrad_rnn.draw.lanes import lanes_of
 from tinygrad_rnn.draw.picture import scene_of
-from tinygrad_rnn.draw.templates import GRU, LSTM, RNN, TEMPLATES, Match, of_operations
+from tinygrad_rnn.draw.templates import GRU, LSTM, RNN, TEMPLATES, Match, Template, of_operations
+from tinygrad_rnn.nn import GRUCell, Linear, LSTMCell, RNNCell
+from tinygrad_rnn.scope import scope
+from tinygrad_rnn.tensor import Tensor
 
 PLAIN = {
     "RNN": RNN, "LSTM": LSTM, "LSTM, forget bias": LSTM, "LSTM, no biases": LSTM, "LSTM, two directions": LSTM,
@@ -53,6 +57,21 @@ def test_which_cells_have_templates() -> None:
         ("above",): "GRU",
     }
     assert len(TEMPLATES) == 11
+
+
+@pytest.mark.parametrize(("cell", "template"), [(RNNCell, RNN), (LSTMCell, LSTM), (GRUCell, GRU)])
+def test_a_cell_that_reads_what_it_wrote_has_its_template_at_every_step(cell: Any, template: Template) -> None:
+    made, head = cell(3, 4, rng=0), Linear(4, 3, rng=0)
+    x, state, outputs = Tensor(np.zeros((2, 3), np.float32)), None, []
+    for t in range(3):
+        with scope(t):
+            state = made(x, state)
+            x = head(state[0] if isinstance(state, tuple) else state)
+        outputs.append(x)
+    found = [
+        f.template.name for (lane, _), (_, f) in matches(collect(outputs)).items() if f and lane.path != ("linear",)
+    ]
+    assert found == [template.name] * 3
 
 
 def test_the_cell_state_is_the_highway_on_top_and_runs_straight() -> None:

@@ -150,18 +150,18 @@ class Match(NamedTuple):
         yield from (self.played[name] for state, (name, _) in self.template.out.items() if state == "$c")
 
 
-Inputs = Sequence[tuple[str, Hashable]]  # ("local", operation), ("state", which), ("below", which), ("leaf", which)
+Inputs = Sequence[tuple[str, Hashable]]  # ("local", operation), ("state", which), ("below", which), ("either", which)
 
 
 def match(ops: Sequence[str], inputs: Sequence[Inputs]) -> Match | None:
     """The template of a step with these operations; None if there is none.
 
-    ``inputs`` has those of each operation but for parameters and constants. A *leaf* may be a state or come from below.
+    ``inputs`` has those of each operation but for parameters and constants. *Either* may be a state or come from below.
 
     >>> match(["linear", "exp"], [[("state", "h"), ("below", 0)], [("local", 0)]]) is None
     True
     >>> match(
-    ...     ["getitem", "linear", "tanh"], [[("below", 0)], [("leaf", 1), ("local", 0)], [("local", 1)]]
+    ...     ["getitem", "linear", "tanh"], [[("below", 0)], [("either", 1), ("local", 0)], [("local", 1)]]
     ... ).template.name
     'RNN'
     """
@@ -203,10 +203,10 @@ def fits(
     bound = dict(states)
     for wanted, (kind, which) in zip(role.inputs, given, strict=True):
         if wanted in STATES:
-            if kind not in {"state", "leaf"} or bound.setdefault(wanted, which) != which:
+            if kind not in {"state", "either"} or bound.setdefault(wanted, which) != which:
                 return None
         elif wanted == "^":
-            if kind not in {"below", "leaf"}:
+            if kind not in {"below", "either"}:
                 return None
         elif (kind, which) != ("local", played[wanted]):
             return None
@@ -238,7 +238,8 @@ def of_operations(graph: Graph, time: Mapping[int, Hashable], step: Sequence[int
             if s in number:
                 inputs[-1].append(("local", number[s]))
             elif isinstance(node, Operation):
-                inputs[-1].append(("state" if s in time and time[s] != time[i] else "below", s))
+                # What another step has made is a state, or what this one reads: an output may be the next input.
+                inputs[-1].append(("either" if s in time and time[s] != time[i] else "below", s))
             elif node.kind == "input":
-                inputs[-1].append(("leaf", s))
+                inputs[-1].append(("either", s))
     return match([graph.nodes[i].op for i in step], inputs)  # type: ignore[union-attr]
