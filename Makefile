@@ -23,7 +23,6 @@ SYSTEMS := $(addprefix long_lag/,adding copying irnn multiplication noise_free r
 MORE_long_lag/adding := --lag 100 --cells LSTM RNN 1997 GRU
 MORE_long_lag/copying := --lag 20
 MORE_long_lag/irnn := --lag 150
-MORE_long_lag/two_sequences := --lag 100
 MORE_long_lag/very_long_lag := --lag 50
 MORE_budget := --seconds 60
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -25,10 +28,41 @@ def test_the_tour_runs_and_prints_what_it_says(tmp_path: Path) -> None:
     assert run.stdout.splitlines() == ["4.0", "digraph"]
 
 
-def test_links_lead_to_files() -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    assert len(targets) > 10
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "demos/README.md", "demos/tour/README.md", "demos/data/README.md", "tinygrad_rnn/ops/README.md"],
+)
+def test_links_lead_to_files(name: str) -> None:
+    file = ROOT / name
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", file.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (file.parent / target).exists()] == []
+
+
+def test_every_picture_is_shown() -> None:
+    shown = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "demos").rglob("*.md")])
+    pictures = sorted((ROOT / "demos/images").iterdir())
+    assert len(pictures) > 5
+    assert [picture.name for picture in pictures if f"images/{picture.name}" not in shown] == []
+
+
+def commands(text: str) -> list[tuple[str, ...]]:
+    """The demos that a text runs: program, command if it has any, and options."""
+    spans = re.findall(r"`(?:mpiexec [^`]*?)?python (demos/[\w/]+\.py)([^`]*)`", text)
+    return [(program, *re.findall(r"^ (?:[a-z]+)\b|--[a-z-]+", rest)) for program, rest in spans]
+
+
+@pytest.mark.parametrize(
+    "command", sorted(set(commands((ROOT / "demos/README.md").read_text(encoding="utf-8")))), ids=" ".join
+)
+def test_commands_of_the_demos_exist(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    program, *words = command
+    main = importlib.import_module(program.removesuffix(".py").replace("/", ".")).main
+    with pytest.raises(SystemExit, match="0"):
+        main([*(word.strip() for word in words if not word.startswith("-")), "--help"])
+    about = capsys.readouterr().out
+    assert [
+        word for word in words if word.startswith("--") and f"{word} " not in about and f"{word}\n" not in about
+    ] == []
 
 
 def test_the_commands_are_those_of_the_makefile() -> None:
