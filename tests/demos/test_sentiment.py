@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from demos import sentiment
+from demos import console, sentiment
 
 PAIRS = sentiment.corpus()
 
@@ -47,9 +48,17 @@ def test_the_rules_that_networks_are_compared_with() -> None:
 
 
 def test_networks_learn_all_phrases_and_beat_the_length_rule(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    bars: list[int] = []
+
+    def progress(items: list[Any], label: str) -> list[Any]:
+        bars.append(len(items))
+        return items
+
+    monkeypatch.setattr(console, "progress", progress)
     sentiment.main(["--plot", str(tmp_path / "sentiment.png")])
+    assert bars == [24]  # each of four ways to learn has all phrases and five folds
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("102 pairs of phrases, 5 folds")
     assert lines[2].split() == ["length", "rule", "0.500", "0.50", "0.50-0.50"]
