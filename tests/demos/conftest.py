@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +22,13 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(tmp_path: Path) -> Path:
     """The folder of a test's run."""
     return tmp_path / "run"
+
+
+@pytest.fixture(autouse=True)
+def _signals_of_a_terminal() -> Iterator[None]:
+    """Ctrl-C and a hang-up as they are on a terminal, also for programs started here: background jobs ignore them."""
+    usual: dict[str, Any] = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    before = {n: signal.signal(n, usual[name]) for name in usual if (n := getattr(signal, name, None))}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -70,19 +69,10 @@ def test_ctrl_c_before_anything_is_loaded_leaves_no_traceback() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "char_lm.py: interrupted\n")
 
 
-@pytest.fixture
-def _hangup() -> Iterator[None]:
-    """SIGHUP as it is where nobody has set it, which a process hands on."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 has_hangup = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 
 
 @has_hangup
-@pytest.mark.usefixtures("_hangup")
 def test_a_terminal_that_is_closed_is_as_good_as_ctrl_c(text: Path, model: Path) -> None:
     code, out, err = stopped_by(signal.SIGHUP, text, model)
     assert (code, err) == (129, "")
