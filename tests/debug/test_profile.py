@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-import time
-from time import perf_counter
+import importlib
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, gradients, nn, op
 from tinygrad_rnn.debug import profile
 from tinygrad_rnn.scope import scope
 
-REST = 0.01  # seconds
+
+class Clock:
+    """A clock that goes on only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
 
 
-def slow_rule(g: Any, out: Any, x: Any) -> Any:
-    time.sleep(2 * REST)
-    return np.positive(g)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the profiler."""
+    clock = Clock()
+    for name in ("profile", "watch"):
+        monkeypatch.setattr(importlib.import_module(f"tinygrad_rnn.debug.{name}"), "perf_counter", clock)
+    return clock
 
 
-def test_times_are_those_of_each_operation_and_add_up() -> None:
+def test_times_are_those_of_each_operation_and_add_up(clock: Clock) -> None:
+    def slow_rule(g: Any, out: Any, x: Any) -> Any:
+        clock.wait(2)
+        return np.positive(g)
+
     @op(x=slow_rule)
     def slow(x: Any) -> Any:
-        time.sleep(REST)
+        clock.wait(1)
         return np.positive(x)
 
     x = Tensor(np.ones(5), True)
-    start = perf_counter()
     with profile() as p:
-        time.sleep(3 * REST)
+        clock.wait(10)
         with scope("model"), scope(0):
             y = slow(x * 2)
         with scope("model"), scope(1):
             y = slow(y)
-        time.sleep(3 * REST)
-        y.sum().backward()
-        time.sleep(3 * REST)
+        clock.wait(20)  # between two operations: part of the second
+        loss = y.sum()
+        clock.wait(40)
+        loss.backward()
+        clock.wait(80)
         slow(x)
-    passed = perf_counter() - start
-    cost = p.by_operation()["slow"]
-    assert cost.calls == 3
-    assert cost.forward_seconds >= 3 * REST
-    assert cost.backward_seconds >= 4 * REST
-    total = sum(c.seconds for c in p.costs.values())
-    assert p.pause >= 6 * REST  # before the first operation and after backward
-    assert total + p.pause <= passed  # so that no pause was counted as anyone's
-    assert next(iter(p.by_operation())) in {"slow", "sum"}
+    costs = p.by_operation()
+    assert list(costs) == ["sum", "slow", "mul", "sums for leaves"]
+    assert (costs["slow"].calls, costs["slow"].forward_seconds, costs["slow"].backward_seconds) == (3, 3, 4)
+    assert (costs["sum"].calls, costs["sum"].seconds) == (1, 20)
+    assert p.pause == 10 + 40 + 80
     assert p.by_scope()["model"].calls == 3
     assert p.by_scope()["in no module"].calls == 2
 
