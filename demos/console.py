@@ -90,13 +90,14 @@ def picture_file(name: str, needs: str) -> Path:
         raise argparse.ArgumentTypeError(f"{name}: the name must end in .svg, .png or .pdf")
     if find_spec(needs) is None:
         raise argparse.ArgumentTypeError(f"it needs the package {needs}: pip install 'tinygrad-rnn[demos]'")
+    new = not file.exists()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("ab"):
             pass
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{name} can't be written: {error.filename}: {error.strerror}") from error
-    if file.stat().st_size == 0:
+    if new:
         file.unlink()
     return file
 

@@ -96,8 +96,8 @@ def ladder(model: CharLM, prompt: str, known: set[str], rng: np.random.Generator
     columns = []
     for content, t in ((written(model, prompt, t, LENGTH, rng), t) for t in TEMPERATURES):
         found = WORD.findall(content)[:-1]  # the last may be unfinished
-        spelled, different = sum(word in known for word in found), len(set(found))
-        shares = [f"{100 * spelled / len(found):3.0f} % known", f"{100 * different / len(found):3.0f} % different"]
+        count, spelled, different = max(len(found), 1), sum(word in known for word in found), len(set(found))
+        shares = [f"{100 * spelled / count:3.0f} % known", f"{100 * different / count:3.0f} % different"]
         columns.append([f"temperature {t:g}", "", *textwrap.wrap(" ".join(content.split()), WIDTH)[:12], "", *shares])
     for row in zip_longest(*columns, fillvalue=""):
         print("  ".join(cell.ljust(WIDTH) for cell in row).rstrip())

@@ -166,6 +166,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         os.close(other_end)
 
 
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(CheckpointError, match="can't be read: File name too long"):
+        checkpoint.load("a" * 300)
+
+
 def test_every_truncation_is_found(path: Path) -> None:
     data = path.read_bytes()
     for length in range(len(data)):

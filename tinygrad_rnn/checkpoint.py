@@ -84,9 +84,9 @@ def contents(path: StrPath) -> tuple[dict[str, Array], dict[str, str]]:
     has a dtype that NumPy hasn't.
     """
     safetensors = library()
-    if Path(path).is_fifo():  # which would have us wait for ever
-        raise CheckpointError(path, "can't be read: it is a pipe, and a checkpoint is a regular file")
     try:
+        if Path(path).is_fifo():  # which would have us wait for ever
+            raise OSError("it is a pipe, and a checkpoint is a regular file")  # noqa: TRY301  as all that can't be read
         Path(path).open("rb").close()  # Python's errors say more than those of the library
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

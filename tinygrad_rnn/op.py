@@ -14,7 +14,8 @@ and gives an array: that is how rules run in an ordinary backward pass, and no g
 a Tensor: that is how the same rule is recorded, differentiated again, traced or drawn.
 
 Dtypes promote as in NumPy: arrays, also those without axes, count with their dtype, and Python's numbers are weak.
-Beside a Tensor NumPy's scalars are as weak as Python's, so that ``t / np.sqrt(2)`` stays float32, as in PyTorch.
+In arithmetic with a floating-point Tensor NumPy's scalars are as weak as Python's, so that ``t / np.sqrt(2)`` stays
+float32, as in PyTorch.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class Op:
                 arrays.append(x)
             else:
                 raise self.misfit(x, inputs)
-        if has_scalar and any(type(x) is Tensor for x in inputs):
+        if has_scalar and any(type(x) is Tensor and x._data.dtype.kind == "f" for x in inputs):
             inputs = self.weakened(inputs)
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
         try:
@@ -163,7 +164,7 @@ class Op:
         return out
 
     def weakened(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        """``inputs`` with a number for each of NumPy's scalars, except those that are no values: indices, targets."""
+        """``inputs`` with numbers for NumPy's scalars that have a rule: indices, targets and comparisons have none."""
         rules = zip_longest(inputs, self.rules[: len(inputs)])
         return tuple(x.item() if rule and type(x) in SCALARS else x for x, rule in rules)
 

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from demos.lm.options import Train
+from demos.lm.paths import in_locale
 from demos.lm.settings import OptionError, to_toml
 from tinygrad_rnn import checkpoint
 from tinygrad_rnn.checkpoint import CheckpointError
@@ -130,6 +131,15 @@ def check_output(path: Path, *read: Path | str) -> None:
     for file in [*map(Path, read), folder.last, folder.best, folder.log, folder.options]:
         if path.exists() and file.exists() and path.samefile(file):
             raise OptionError(f"output: {path} is there already, as {file}, which would be lost; take another name")
+
+
+def check_input(folder: Folder, path: str) -> None:
+    """Raise OptionError if the text at ``path`` is one of the files that a new run in ``folder`` would set aside."""
+    for file in folder.files:
+        if file.exists() and file.samefile(in_locale(path)):
+            raise OptionError(
+                f"text: {file} has the name of a file of the run; rename it, or give the run another folder"
+            )
 
 
 def find(path: str, *, best: bool) -> Path:

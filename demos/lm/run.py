@@ -21,7 +21,7 @@ from demos.lm.consoles import hush
 from demos.lm.corpus import read_corpus
 from demos.lm.divergence import DivergedError, check
 from demos.lm.files import match_best, read_checkpoint, resume, save
-from demos.lm.folder import Folder, find
+from demos.lm.folder import Folder, check_input, find
 from demos.lm.options import Train
 from demos.lm.progress import Progress, indented, say
 from demos.lm.ranks import Ranks, launched
@@ -89,7 +89,7 @@ def conclude(run: Run, reason: str) -> None:
         try:
             command.write(run.folder, run.folder.report)
             say("report", run.folder.report)
-        except (CheckpointError, MemoryError) as error:  # the training is over and saved all the same
+        except (CheckpointError, text.TextError, OptionError, MemoryError) as error:  # what was learned is saved
             say("no report", str(error) or "there is not enough memory for it")
     say(reason, f"after iteration {trainer.iteration}, saved in {run.folder.path}")
 
@@ -99,6 +99,7 @@ def begun(options: Train, ranks: Ranks, held: contextlib.ExitStack) -> Run:
     run = Run(Trainer(options, read_corpus(options), ranks), Folder(Path(options.run)))
     unite(run.trainer)
     if ranks.first:
+        check_input(run.folder, options.text)
         held.enter_context(run.folder.locked())
         if aside := run.folder.begin(options):
             say("set aside", f"the run that was in {run.folder.path}, in {aside}")

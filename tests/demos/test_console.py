@@ -80,11 +80,13 @@ def test_options_that_make_no_sense(
 
 
 def test_the_folder_of_a_picture_is_made_and_no_picture_is_left_empty(tmp_path: Path) -> None:
-    old, new = tmp_path / "old.svg", tmp_path / "a" / "b" / "new.svg"
+    old, empty, new = tmp_path / "old.svg", tmp_path / "empty.svg", tmp_path / "a" / "b" / "new.svg"
     old.write_text("a picture")
-    for file in (old, new):
+    empty.touch()
+    for file in (old, empty, new):
         assert console.parser("about", plot="it").parse_args(["--plot", str(file)]).plot == file
     assert old.read_text() == "a picture"
+    assert empty.exists()
     assert new.parent.is_dir()
     assert not new.exists()
 

@@ -69,6 +69,15 @@ def test_runs_that_were_there_are_kept_each_whole(text: Path, model: Path, capsy
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
 
 
+def test_a_text_is_not_set_aside(text: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model.mkdir()
+    shutil.copy(text, model / "report.html")
+    assert train(model / "report.html", model) == 2
+    assert "text: " in (message := capsys.readouterr().err)
+    assert "report.html has the name of a file of the run; rename it, or give the run another folder" in message
+    assert contents(model) == {"report.html": text.read_bytes()}
+
+
 @needs_locks
 def test_two_trainings_are_kept_apart(
     text: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

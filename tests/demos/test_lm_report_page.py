@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from demos import char_lm
+from demos.lm import run as training_run
 from demos.lm.files import restore
 from demos.lm.report import connectivity, neurons
 from tests.demos.char_lm_runs import refused, train
@@ -90,6 +91,26 @@ def test_a_report_for_which_memory_is_lacking_costs_no_training(
     assert train(run.parent / "text.txt", tmp_path / "run", iterations=2) == 0
     *_, said, done = capsys.readouterr().out.splitlines()
     assert said == "no report      there is not enough memory for it"
+    assert done == f"done           after iteration 2, saved in {tmp_path / 'run'}"
+
+
+def test_a_text_that_is_gone_at_the_end_costs_no_training(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "gone.txt"
+    copy.write_bytes((run.parent / "text.txt").read_bytes())
+    ended = training_run.ended
+
+    def without_text(*arguments: Any) -> str:
+        reason = ended(*arguments)
+        copy.unlink()
+        return reason
+
+    monkeypatch.setattr(training_run, "ended", without_text)
+    assert train(copy, tmp_path / "run", iterations=2) == 0
+    *_, said, done = capsys.readouterr().out.splitlines()
+    assert said.startswith("no report      ")
+    assert "gone.txt: can't be read" in said
     assert done == f"done           after iteration 2, saved in {tmp_path / 'run'}"
 
 

@@ -127,3 +127,8 @@ def test_wrong_parameters_are_named() -> None:
 
 def test_the_registry_has_the_operations_of_derivatives() -> None:
     assert registry["recomputed"].differentiable
+
+
+def test_a_shared_parameter_may_come_as_equal_arrays_under_both_names() -> None:
+    model, ids = TiedHead(), np.array([0, 1])
+    np.testing.assert_array_equal(functional_call(model, model.state_dict(), ids).data, model(ids).data)

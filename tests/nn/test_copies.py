@@ -88,7 +88,7 @@ class Reads(nn.Cell):
         self.tensors = ([Tensor(np.ones(4), True)],)
 
     def step(self, h: Tensor, a: Tensor) -> Tensor:
-        h = (h * self.mask * self.options[0] + a) * self.config["k"] * self.given.slope * self.tensors[0][0]
+        h = (h * self.mask * self.options[0] + a) * self.config.get("k", 2.0) * self.given.slope * self.tensors[0][0]
         h = h * 2 if self.config["inner"]["on"] else h  # type: ignore[index]
         return tanh(h) if "tanh" in self.flags else h
 
@@ -101,6 +101,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "an object": lambda cell: setattr(cell.given, "slope", 3.0),
     "a set": lambda cell: cell.flags.clear(),
     "a list in a tuple": lambda cell: cell.tensors[0].__setitem__(0, Tensor(np.full(4, 0.5), True)),
+    "a key of a dictionary": lambda cell: cell.config.update(j=cell.config.pop("k"), inner=cell.config.pop("inner")),
     "an attribute": lambda cell: setattr(cell, "mask", np.zeros(4)),
 }
 
@@ -121,6 +122,7 @@ def test_a_step_is_kept_as_long_as_its_cell_is_as_it_was() -> None:
     """Also if that holds a layer with steps and plans of its own."""
     cell: Any = Reads()
     layer, cell.inner = nn.Recurrent([cell], unroll=False), nn.GRU(3, 4, unroll=False, dtype=np.float64)
+    cell.trainer = SimpleNamespace(layer=layer)
     cell.inner(X)
     layer(X)
     step = layer.steps[0, False, False].step

@@ -210,3 +210,27 @@ def test_repr_shows_modules_and_shapes() -> None:
 def test_no_grad_records_nothing() -> None:
     with no_grad():
         assert not Pair()(Tensor(np.ones(3))).requires_grad
+
+
+def test_what_was_added_later_stays_a_parameter_when_it_is_frozen() -> None:
+    module: Any = nn.Module()
+    module.gains = []
+    module.gains.append(Tensor(1.0, requires_grad=True))
+    module.later = Tensor(2.0)
+    module.later.requires_grad = True
+    module.requires_grad_(False)
+    assert list(module.state_dict()) == ["gains.0", "later"]
+    module.requires_grad_(True)
+    assert [p.item() for p in module.parameters() if p.requires_grad] == [1, 2]
+
+
+def test_attributes_of_a_subclass_are_its_own() -> None:
+    class Mine(nn.LSTM):
+        def __init__(self) -> None:
+            super().__init__(2, 3, rng=0)
+            self.extra, self.sizes, self.shown, self.declared = nn.Linear(2, 2, rng=0), 1, True, True
+            self.bidirectional = False
+
+    mine = Mine()
+    assert repr(mine) == "Mine(2, 3)"
+    assert [name for name, _ in mine.named_parameters()][-2:] == ["extra.weight", "extra.bias"]

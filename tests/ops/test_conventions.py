@@ -209,7 +209,7 @@ def test_the_loss_of_a_sure_row_is_exact_whatever_the_other_rows_are(size: float
     exact = tg.cross_entropy(x.astype(float), targets, reduction="none")
     found = tg.cross_entropy(x, targets, reduction="none")
     assert found.min() >= 0
-    np.testing.assert_allclose(found, exact, rtol=1e-6, atol=2e-7)
+    np.testing.assert_allclose(found, exact, rtol=3e-6, atol=1e-30)
     np.testing.assert_allclose(-tg.log_softmax(x)[np.arange(4), targets], exact, rtol=1e-6, atol=2e-7)
 
 
@@ -232,6 +232,15 @@ def test_python_scalars_are_weak(dtype: type) -> None:
     assert out.dtype == dtype
     out.backward()
     assert x.grad.dtype == dtype
+
+
+def test_numpys_scalars_keep_their_dtype_beside_masks_and_integers() -> None:
+    x = Tensor(np.array([-1.0, 2.0], np.float32))
+    assert (x * ((x > 0) * np.float32(2))).dtype == np.float32
+    assert tg.where(x > 0, np.float32(1), np.float32(0.1)).dtype == np.float32
+    small = Tensor(np.array([200], np.uint8))
+    assert (small / np.float32(255)).dtype == np.float32
+    assert (small + np.int64(100)).data.tolist() == [300]
 
 
 def test_astype_brings_the_gradient_back_in_the_inputs_dtype() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_rnn.tensor import Tensor, closest
 from tinygrad_rnn.tree import flat, rebuilt
 
@@ -39,7 +41,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     for name in filter(parameters.__contains__, own):
         value = parameters[name]
         first = known.setdefault(id(own[name]), name)
-        if value is not parameters[first]:
+        if not same(value, parameters[first]):
             raise ValueError(
                 f"functional_call: {first!r} and {name!r} are names of one parameter, but were given different "
                 f"tensors; leave out {name!r}, as named_parameters() does"
@@ -50,6 +52,11 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
         tensor.name = tensor.name or own[name].name
     with exchanged({id(m): m for m in below(module)}.values(), new):
         return module(*args, **kwargs)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values for one parameter are one tensor, or arrays with equal elements, as in a ``state_dict``."""
+    return one is other or (Tensor not in {type(one), type(other)} and np.array_equal(one, other))
 
 
 @contextmanager
@@ -63,7 +70,7 @@ def exchanged(modules: Iterable[Module], new: Mapping[int, Tensor]) -> Iterator[
         for attributes, values in before:
             for name, value in values.items():
                 inside = flat(value)
-                if type(value) is dict or any(id(x) in new for x in inside):
+                if isinstance(value, dict) or any(id(x) in new for x in inside):
                     attributes[name] = rebuilt(value, (new.get(id(x), x) for x in inside))
         yield
     finally:

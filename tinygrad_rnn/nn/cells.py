@@ -150,7 +150,7 @@ class RNNCell(Cell):
     RNNCell(weight_ih[5, 3], weight_hh[5, 5], bias_ih[5], bias_hh[5], nonlinearity='relu')
     """
 
-    shown: ClassVar = {"nonlinearity": "tanh"}
+    _shown: ClassVar = {"nonlinearity": "tanh"}
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ class Zoneout(Cell):
     """
 
     row_by_row = False
-    shown: ClassVar = {"p": None}
+    _shown: ClassVar = {"p": None}
 
     def __init__(self, cell: Cell, p: float | Sequence[float], *, rng: Seed = None) -> None:
         sizes = cell.state_sizes

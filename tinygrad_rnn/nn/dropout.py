@@ -30,7 +30,7 @@ class Dropout(Module):
     Raises ValueError if p is not in [0, 1].
     """
 
-    shown: ClassVar = {"p": None}
+    _shown: ClassVar = {"p": None}
 
     def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
         self.p = probability("Dropout: p", p)

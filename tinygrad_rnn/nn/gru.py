@@ -40,7 +40,7 @@ class GRUCell(Cell):
     """
 
     gates = 3
-    shown: ClassVar = {"reset": "after", "update": "keep"}
+    _shown: ClassVar = {"reset": "after", "update": "keep"}
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ class LSTMCell(Cell):
     Raises ValueError for a proj_size that is not below hidden_size, and for a forget_bias without biases.
     """
 
-    shown: ClassVar = {"coupled": False, "proj_size": 0}
+    _shown: ClassVar = {"coupled": False, "proj_size": 0}
 
     def __init__(
         self,

@@ -17,9 +17,10 @@ class Module:
 
     Leaf tensors that require grad are its parameters, modules its children. Both are found by looking at the
     attributes, in the order in which they were set, and into lists, tuples and dictionaries there, however deep. A
-    parameter that is frozen afterwards (``requires_grad = False``) stays one, and so is what takes its place; any other
-    tensor, such as a state that the module carries, is none. Calling the module runs ``forward`` inside a scope named
-    after the attribute that holds it (a module that no other holds: after its class).
+    parameter that is frozen (by ``requires_grad_``, or by itself if it was one when the attribute was set) stays one,
+    and so is what takes its place; any other tensor, such as a state that the module carries, is none. Calling the
+    module runs ``forward`` inside a scope named after the attribute that holds it (a module that no other holds: after
+    its class).
 
     >>> class Affine(Module):
     ...     def __init__(self) -> None:
@@ -34,8 +35,8 @@ class Module:
 
     training = True
     scope_name: str | None = None  # the attribute that holds this module
-    declared: frozenset[str] = frozenset()  # the names of its own parameters, frozen or not
-    shown: ClassVar[Mapping[str, Any]] = {}  # options that the repr shows, each unless it has this value
+    _declared: frozenset[str] = frozenset()  # the names of its own parameters, frozen or not
+    _shown: ClassVar[Mapping[str, Any]] = {}  # options that the repr shows, each unless it has this value
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002  a subclass takes what it likes
         """What the module computes: to be written by each subclass."""
@@ -55,7 +56,7 @@ class Module:
                 part.__dict__["scope_name"] = path
             elif part.node is None and part.requires_grad:
                 part.name = part.name or path
-                self.__dict__["declared"] = self.declared | {path}
+                self.__dict__["_declared"] = self._declared | {path}
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules held directly, with their names; those in a list are called ``name.0``, ``name.1``, ..."""
@@ -66,7 +67,7 @@ class Module:
         """The parameters that this module holds directly, with the names of their attributes."""
         for name, value in vars(self).items():
             for path, part in held(name, value):
-                if isinstance(part, Tensor) and part.node is None and (part.requires_grad or path in self.declared):
+                if isinstance(part, Tensor) and part.node is None and (part.requires_grad or path in self._declared):
                     yield path, part
 
     def all_names(self) -> Iterator[tuple[str, Tensor]]:
@@ -92,8 +93,11 @@ class Module:
 
     def requires_grad_(self, mode: bool = True) -> Self:
         """Freeze (False) or free all parameters; frozen ones keep their place in ``state_dict``, but don't learn."""
-        for value in self.parameters():
+        for name, value in list(self.own_parameters()):
+            self.__dict__["_declared"] = self._declared | {name}
             value.requires_grad = mode
+        for _, child in self.children():
+            child.requires_grad_(mode)
         return self
 
     def train(self, mode: bool = True) -> Self:
@@ -139,8 +143,8 @@ class Module:
 
     def told(self) -> list[str]:
         """The options that the repr shows, as ``name=value``."""
-        values = {name: getattr(self, name) for name in self.shown}
-        return [f"{name}={value!r}" for name, value in values.items() if value != self.shown[name]]
+        values = {name: getattr(self, name) for name in self._shown}
+        return [f"{name}={value!r}" for name, value in values.items() if value != self._shown[name]]
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {child!r}".replace("\n", "\n  ") for name, child in self.children()]

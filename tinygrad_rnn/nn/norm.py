@@ -24,7 +24,7 @@ class LayerNorm(Module):
     LayerNorm(weight[3], bias[3], eps=0.001)
     """
 
-    shown: ClassVar = {"eps": 1e-5}
+    _shown: ClassVar = {"eps": 1e-5}
 
     def __init__(
         self, features: int, *, eps: float = 1e-5, bias: bool = True, dtype: npt.DTypeLike = np.float32

@@ -15,7 +15,7 @@ from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed, generator
 from tinygrad_rnn.nn.lstm import LSTMCell
 from tinygrad_rnn.nn.module import Module, here, positive
-from tinygrad_rnn.nn.steps import Kept, step_of
+from tinygrad_rnn.nn.steps import Kept, Steps, step_of
 from tinygrad_rnn.ops import concatenate, reshape, stack, take, where
 from tinygrad_rnn.scan import Pure, scan
 from tinygrad_rnn.scan.planned import Plans
@@ -47,8 +47,8 @@ class Recurrent(Module):
     With ``unroll`` every operation of every step is recorded; without, each cell is run along time by a plan, which
     is quicker, most of all for small cells, and is one node of the graph: see ``scan``. ``unroll`` may be changed
     at any time. A step is then looked at again when its cell has changed: another object in an attribute, list, set or
-    dictionary of it or of what it holds, other numbers in an array. A change in what a function remembers, or in a
-    variable outside of the cell, is not noticed.
+    dictionary of it or of what it holds, other numbers in an array. A change in what a function remembers, in an
+    object with ``__slots__``, or in a variable outside of the cell, is not noticed.
 
     >>> from tinygrad_rnn import nn
     >>> Recurrent([nn.LSTM1997Cell(3, 5)], batch_first=True, unroll=False)
@@ -60,7 +60,7 @@ class Recurrent(Module):
     Raises ValueError for other shapes, and for input without a time step; TypeError for another dtype.
     """
 
-    shown: ClassVar = {"bidirectional": False, "batch_first": False, "unroll": True}
+    _shown: ClassVar = {"bidirectional": False, "batch_first": False, "unroll": True}
 
     def __init__(
         self,
@@ -78,8 +78,8 @@ class Recurrent(Module):
         self.cells = tuple(cells)
         self.unroll = unroll
         self.plans = [Plans() for _ in self.cells]  # of each cell, good for any parameters of these shapes
-        self.steps: dict[tuple[int, bool, bool], Kept] = {}
-        self.directions = 2 if bidirectional else 1
+        self.steps = Steps()
+        self.bidirectional, self.directions = bidirectional, 2 if bidirectional else 1
         if not self.cells or len(self.cells) % self.directions:
             raise ValueError(
                 f"{type(self).__name__}: takes one cell a layer, two if bidirectional, but {len(self.cells)} were given"
@@ -89,11 +89,6 @@ class Recurrent(Module):
         for name, value in self.named_parameters():
             value.name = name
 
-    @property
-    def bidirectional(self) -> bool:
-        """Whether there are cells that read from the end."""
-        return self.directions == 2
-
     def all_names(self) -> Iterator[tuple[str, Tensor]]:
         """PyTorch's names: ``weight_ih_l0``, and ``weight_ih_l0_reverse`` for the second direction."""
         yield from self.own_parameters()
@@ -101,10 +96,13 @@ class Recurrent(Module):
             layer, reverse = divmod(k, self.directions)
             for name, value in cell.all_names():
                 yield f"{name}_l{layer}{'_reverse' if reverse else ''}", value
+        for child_name, child in self.children():  # which a subclass may have
+            if not child_name.startswith("cells."):
+                yield from ((f"{child_name}.{name}", value) for name, value in child.all_names())
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy is made of: steps are not, for they run the cells of the original."""
-        return {**vars(self), "steps": {}}
+        return {**vars(self), "steps": Steps()}
 
     def __getattr__(self, name: str) -> Tensor:
         own = dict(self.all_names()) if "cells" in vars(self) else {}
@@ -271,14 +269,14 @@ class Stacked(Recurrent):
         extra = {"dropout": dropout, "zoneout": zoneout}
         told = {"num_layers": num_layers} if num_layers > 1 else {}
         told |= {name: value for name, value in extra.items() if np.any(value)} | options
-        self.sizes = f"{input_size}, {hidden_size}"
-        self.extra = [f"{name}={value!r}" for name, value in told.items() if name != "dtype"]
+        self._sizes = f"{input_size}, {hidden_size}"
+        self._options = [f"{name}={value!r}" for name, value in told.items() if name != "dtype"]
         super().__init__(
             cells, bidirectional=bidirectional, batch_first=batch_first, dropout=dropout, unroll=unroll, rng=rng
         )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join([self.sizes, *self.extra, *self.told()])})"
+        return f"{type(self).__name__}({', '.join([self._sizes, *self._options, *self.told()])})"
 
 
 class RNN(Stacked):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from operator import is_
 from types import FunctionType, ModuleType
@@ -15,8 +16,6 @@ from tinygrad_rnn.ops import take, where
 from tinygrad_rnn.scan import Pure
 from tinygrad_rnn.scan.planned import Plans
 from tinygrad_rnn.tensor import Array, Tensor
-
-CLOSED = (Tensor, Op, Plans, Pure, type, FunctionType, ModuleType)  # compared by identity, whatever they hold
 
 
 def step_of(cell: Cell, *, masked: bool, gathered: bool) -> Callable[..., tuple[State, Tensor]]:
@@ -44,10 +43,10 @@ class Kept:
     def __init__(self, cell: Cell, step: Pure) -> None:
         self.cell, self.step = cell, step
         self.held: list[tuple[Collection[Any], list[Any]]] = []
-        self.arrays: list[tuple[Array, bytes]] = []
+        self.arrays: list[tuple[Array, Array]] = []
         for x in within(cell, set()):
             if isinstance(x, np.ndarray):
-                self.arrays.append((x, x.tobytes()))
+                self.arrays.append((x, x.copy()))
             else:
                 self.held.append((x, list(x)))
 
@@ -56,8 +55,16 @@ class Kept:
         return (
             cell is self.cell
             and all(len(now) == len(old) and all(map(is_, now, old)) for now, old in self.held)
-            and all(array.tobytes() == old for array, old in self.arrays)
+            and all(np.array_equal(array, old, array.dtype.kind == "f") for array, old in self.arrays)
         )
+
+
+class Steps(dict[tuple[int, bool, bool], Kept]):
+    """The steps that a layer has kept: by the number of the cell, and whether they are masked and gathered."""
+
+
+# Compared by identity, whatever they hold:
+CLOSED = (Tensor, Op, Plans, Pure, Kept, Steps, type, FunctionType, ModuleType)
 
 
 def within(x: Any, seen: set[int]) -> Iterator[Any]:
@@ -71,12 +78,14 @@ def within(x: Any, seen: set[int]) -> Iterator[Any]:
     if isinstance(x, np.ndarray):
         yield x
         return
+    if isinstance(x, CLOSED):
+        return
     contents: list[Collection[Any]] = []
     if isinstance(x, dict):
         contents += [x.keys(), x.values()]
-    elif isinstance(x, (list, tuple, set, frozenset)):
+    elif isinstance(x, (list, tuple, set, frozenset, deque)):
         contents.append(x)
-    if not isinstance(x, (*CLOSED, Kept)) and hasattr(x, "__dict__"):
+    if hasattr(x, "__dict__"):
         contents.append(vars(x).values())
     for collection in contents:
         if not isinstance(collection, (tuple, frozenset)):

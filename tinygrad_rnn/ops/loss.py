@@ -106,14 +106,17 @@ def cross_entropy(
 def surprise(rows: Array, targets: Array) -> Array:
     """-log softmax(rows)[target] of each of ``rows`` [N, V], ``targets`` [N]: never negative, exact where it is small.
 
-    That is the logarithm of a ratio, not a difference of logarithms: it would lose the loss of a row that is sure.
+    That is log(1 + r), where r is the sum of the other exponentials over that of the target.
     """
     at = np.arange(len(rows)), targets
-    if near(rows):
-        e = np.exp(rows)
-        return np.log(total(e, -1)[:, 0] / e[at])
-    low, _ = shifted(rows, -1)  # the difference is of the logarithm of at least 1 and a number that is at most 0
-    return np.log(positive(total(np.exp(low), -1)[:, 0])) - low[at]
+    low = rows if (direct := near(rows)) else shifted(rows, -1)[0]
+    e = np.exp(low)
+    own, e[at] = e[at], 0
+    others = total(e, -1)[:, 0]
+    if direct:
+        return np.log1p(others / own)
+    mine = low[at]  # 0 where there are no others, or -inf where there is nothing
+    return np.where(others > 0, np.logaddexp(0, np.log(positive(others)) - mine), 0 - mine)
 
 
 def row_weights(

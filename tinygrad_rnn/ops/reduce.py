@@ -179,7 +179,7 @@ def logsumexp(x: Value, *, axis: Axes = None, keepdims: bool = False) -> Array:
     >>> round(float(logsumexp(np.array([1e4, 1e4]))) - 1e4, 9)
     0.693147181
     """
-    low, top = shifted(x, axis)
+    low, top = (x, 0) if near(x) else shifted(x, axis)
     e = total(np.exp(low), axis)
     out = np.where(e == 0, -np.inf, np.log(np.where(e == 0, 1, e)) + top)
     return out if keepdims else np.squeeze(out, tuple(range(x.ndim)) if axis is None else axis)
