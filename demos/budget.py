@@ -94,7 +94,8 @@ def picture(found: list[Trained], counted: float, seconds: float) -> Figure:
         own = [(f"{t.layers} x {t.units}", t.nats) for t in found if t.cell == cell]
         axes.plot(*zip(*own, strict=True), "o-", label=cell.upper(), color=console.COLOURS[cell.upper()])
     axes.axhline(counted, ls="--", lw=1, label=f"n-gram, order {ORDER}", color=console.COLOURS["other"])
-    axes.legend(frameon=False)
+    axes.margins(y=0.15)  # room for the legend
+    axes.legend(frameon=False, loc="upper center", ncols=4)
     return figure
 
 
