@@ -58,7 +58,7 @@ class FlatParameters:
         return f"FlatParameters({len(self.tensors)} tensors, {self.value.size} elements of {self.value.dtype})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy has memory of its own, to which a shallow one moves the tensors themselves, a deep one copies of them."""
+        """A copy has memory of its own: a shallow one for the same tensors, a deep one for copies of them."""
         return FlatParameters, (self.tensors,)
 
     def gather(self) -> None:
